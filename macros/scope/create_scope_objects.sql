@@ -1,0 +1,159 @@
+{#-
+    What the scope needs in the database beside views: the roles, the table of bindings and the
+    functions that read the setting. Runs at the start of dbt run and dbt build.
+-#}
+{% macro create_scope_objects() %}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- do create_scope_roles() -%}
+        {%- call statement('scope_objects') -%}
+            create schema if not exists {{ internal_schema() }};
+            {{ create_scope_binding() }}
+            {{ create_caller_scope_function() }}
+            {{ create_scope_elements_function() }}
+        {%- endcall -%}
+        {%- do adapter.commit() -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#- The schema of everything that no consumer may read, quoted. -#}
+{% macro internal_schema() -%}
+    {{ adapter.quote(generate_schema_name('internal', none)) }}
+{%- endmacro %}
+
+
+{#-
+    timeback_reader and timeback_unrestricted belong to the whole server. They are created where the
+    deploying role may create roles and reported where it may not; views work without them, but
+    then nobody is unrestricted and no grant is made.
+-#}
+{% macro create_scope_roles() %}
+    {%- call statement('scope_roles', fetch_result=True) -%}
+        select
+            wanted.role_name,
+            deployer.rolsuper or deployer.rolcreaterole as may_create
+        from unnest(array['timeback_reader', 'timeback_unrestricted']) as wanted (role_name)
+        cross join (select rolsuper, rolcreaterole from pg_catalog.pg_roles where rolname = current_user) as deployer
+        where not exists (select from pg_catalog.pg_roles where pg_roles.rolname = wanted.role_name)
+    {%- endcall -%}
+    {%- for role in load_result('scope_roles').table.rows -%}
+        {%- if role['may_create'] -%}
+            {%- call statement('create_role') -%}
+                do $create_role$
+                begin
+                    create role {{ role['role_name'] }} nologin;
+                    comment on role {{ role['role_name'] }} is
+                        {% if role['role_name'] == 'timeback_reader' -%}
+                        'TimeBack analytics: may select from the published views and nothing else'
+                        {%- else -%}
+                        'TimeBack analytics: may ask for every organization with app.allowed_org_ids = *'
+                        {%- endif %};
+                -- another run on the same server was faster
+                exception when duplicate_object or unique_violation then null;
+                end
+                $create_role$;
+            {%- endcall -%}
+            {%- do log("Created role " ~ role['role_name'], info=True) -%}
+        {%- else -%}
+            {%- do exceptions.warn(
+                "Role " ~ role['role_name'] ~ " is missing and " ~ target.user ~ " may not create it. Ask an "
+                ~ "administrator for: create role " ~ role['role_name'] ~ " nologin;"
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- Which organizations a role is bound to. Written by `timeback bind`, read by int_caller_scope. -#}
+{% macro create_scope_binding() %}
+    create table if not exists {{ internal_schema() }}.scope_binding (
+        role_name name not null,
+        org_id uuid not null,
+        primary key (role_name, org_id)
+    );
+{% endmacro %}
+
+
+{#-
+    The organizations that a setting asks for, as far as a binding lets them through.
+    requested: the setting's text. binding: the organizations that the caller is bound to, null for
+    an unbound caller. may_see_everyone: whether an unbound caller may ask for every row.
+    The text is checked with a pattern and not with an exception handler, since a handler opens a
+    subtransaction, which a parallel query may not do.
+-#}
+{% macro create_caller_scope_function() %}
+    create or replace function {{ internal_schema() }}.caller_scope(
+        setting_name text, requested text, binding uuid[], may_see_everyone boolean,
+        out is_everyone boolean, out org_ids uuid[]
+    )
+    language plpgsql stable parallel safe
+    set search_path = pg_catalog, pg_temp
+    as $caller_scope$
+    declare
+        white_space constant text := e' \t\n\x0b\f\r';
+        elements text[];
+        bad_element text;
+    begin
+        requested := btrim(coalesce(requested, ''), white_space);
+        is_everyone := false;
+        org_ids := '{}';
+
+        if requested = '*' then
+            if binding is not null then
+                org_ids := binding;
+            elsif may_see_everyone then
+                is_everyone := true;
+            else
+                raise insufficient_privilege using
+                    message = setting_name || ' = * asks for every organization, and '
+                        || current_user || ' may not',
+                    hint = 'Name the organizations instead, or ask an administrator for membership of timeback_unrestricted.';
+            end if;
+            return;
+        end if;
+
+        if left(requested, 1) = '{' and right(requested, 1) = '}' then
+            requested := btrim(substr(requested, 2, length(requested) - 2), white_space);
+        end if;
+        if requested = '' then
+            return;
+        end if;
+
+        elements := array(
+            select btrim(element, white_space)
+            from unnest(string_to_array(requested, ',')) with ordinality as listed (element, place)
+            order by place
+        );
+        select element into bad_element
+        from unnest(elements) with ordinality as listed (element, place)
+        where element !~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'
+        order by place
+        limit 1;
+        if found then
+            raise invalid_parameter_value using
+                message = setting_name || ' holds "' || bad_element || '", which is not an organization id',
+                hint = 'Write organization ids (UUIDs) with commas between them, as in: set ' || setting_name
+                    || ' = ''1a2b3c4d-1111-2222-3333-444455556666''';
+        end if;
+
+        org_ids := array(
+            select distinct element::uuid
+            from unnest(elements) as listed (element)
+            where binding is null or element::uuid = any(binding)
+        );
+    end
+    $caller_scope$;
+{% endmacro %}
+
+
+{#-
+    The elements of a list of organizations as rows. Unlike unnest(), which Postgres takes to return
+    ten rows whatever the list, it is planned as one row: one school is what a caller mostly asks
+    for, and that guess reaches the indexes. STRICT keeps Postgres from inlining it back to unnest().
+-#}
+{% macro create_scope_elements_function() %}
+    create or replace function {{ internal_schema() }}.scope_elements(org_ids uuid[]) returns setof uuid
+    language sql immutable strict parallel safe rows 1
+    set search_path = pg_catalog, pg_temp
+    as 'select distinct element from unnest(org_ids) as listed (element)';
+{% endmacro %}

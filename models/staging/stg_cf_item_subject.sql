@@ -1,0 +1,4 @@
+select
+    cf_item_id,
+    subject_id
+from {{ source('operational', 'cf_item_subject') }}
