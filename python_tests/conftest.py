@@ -1,0 +1,190 @@
+"""Fixtures that every test may use: a server, databases on it, the catalog built by dbt, dbt itself.
+
+The server is a PostgreSQL of the tests' own in a temporary folder, never the checkout's. With xdist
+each worker has one. Its roles belong to the whole server; its databases are each test's own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from timeback_analytics.operational import create_operational_schema
+from timeback_analytics.server import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Dbt(Protocol):
+    """Run dbt against a database of the test server and give what it printed."""
+
+    def __call__(
+        self, database: str, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt *arguments` on target `embedded` in this checkout's project.
+
+        Args:
+            database: the database, with the operational tables in schema `operational`.
+            arguments: dbt's own, for example "run", "--select", "students".
+            check: whether a failing dbt fails the test, showing dbt's output.
+            env: environment variables beside the usual ones, for example {"TIMEBACK_SCHEMA": "other"}.
+
+        Returns:
+            The finished process; returncode, stdout (stderr is in it).
+        """
+        ...
+
+
+@pytest.fixture(scope="session")
+def short_tmp() -> Iterator[Path]:
+    """A temporary folder for the session with a short path, which a server run by root can reach too.
+
+    pytest's own folders are closed to other users, and long.
+    """
+    path = Path(tempfile.mkdtemp(prefix="tb-", dir="/tmp")).resolve()
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def embedded_server(short_tmp: Path) -> Iterator[EmbeddedServer]:
+    """A running server of the session's own, quick and careless about a crash. Stopped at the end.
+
+    embedded_server.dsn(database, user) is a connection string for it.
+    """
+    server = EmbeddedServer(
+        short_tmp / "pgdata", {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+    )
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def new_database(embedded_server: EmbeddedServer) -> Iterator[Callable[..., str]]:
+    """Make a database: new_database("name") or new_database("name", template="other") gives its name.
+
+    An existing one of that name is replaced. All of them are dropped at the end of the session.
+    """
+    made: list[str] = []
+
+    def run(statement: str, **names: str) -> None:
+        with psycopg.connect(embedded_server.dsn("postgres"), autocommit=True) as conn:
+            conn.execute(
+                sql.SQL(statement).format(**{key: sql.Identifier(name) for key, name in names.items()})
+            )
+
+    def make(name: str, template: str = "template1") -> str:
+        run("drop database if exists {name} with (force)", name=name)
+        run("create database {name} template {template}", name=name, template=template)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        run("drop database if exists {name} with (force)", name=name)
+
+
+@pytest.fixture(scope="session")
+def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
+    """dbt in a process of its own, against the test server; see Dbt for how to call it.
+
+    It has a profile, target folder and log folder of the session's own, so that it neither reads nor
+    changes the checkout's.
+    """
+    profiles_dir = short_tmp / "profiles"
+    profiles_dir.mkdir()
+    shutil.copy(ROOT / "profiles.yml.example", profiles_dir / "profiles.yml")
+
+    def run(
+        database: str, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        usual = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
+        }
+        result = subprocess.run(
+            [
+                Path(sys.executable).with_name("dbt"),
+                "--no-use-colors",
+                *arguments,
+                "--project-dir",
+                ROOT,
+                "--target-path",
+                short_tmp / "target",
+                "--log-path",
+                short_tmp / "logs",
+            ],
+            env={
+                **usual,
+                "DBT_PROFILES_DIR": str(profiles_dir),
+                "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
+                "TIMEBACK_EMBEDDED_DATABASE": database,
+                **(env or {}),
+            },
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            pytest.fail(
+                f"dbt {' '.join(arguments)} ends with {result.returncode}:\n{result.stdout}", pytrace=False
+            )
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def manifest(dbt: Dbt, short_tmp: Path) -> dict[str, Any]:
+    """dbt's manifest of this project (manifest.json), parsed on target `embedded`; needs no database."""
+    dbt("none", "parse", "--no-partial-parse")
+    return json.loads((short_tmp / "target" / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def catalog_template(embedded_server: EmbeddedServer, new_database: Callable[..., str], dbt: Dbt) -> str:
+    """The name of a database with empty operational tables and, over them, the whole catalog.
+
+    The tables are in schema `operational`, the published views in `analytics`, the rest in
+    `analytics_internal`. Only to be copied: connect to catalog_database instead.
+    """
+    name = new_database("catalog_template")
+    with psycopg.connect(embedded_server.dsn(name)) as conn:
+        create_operational_schema(conn, "operational")
+    dbt(name, "run")
+    return name
+
+
+@pytest.fixture
+def catalog_database(catalog_template: str, new_database: Callable[..., str]) -> str:
+    """The name of a database of the test's own: a copy of catalog_template, made in a fraction of a second.
+
+    Fill the operational tables and read the views: psycopg.connect(embedded_server.dsn(catalog_database)).
+    Views with org_ids show nothing until `set app.allowed_org_ids = ...`.
+    """
+    return new_database("catalog_copy", template=catalog_template)
+
+
+@pytest.fixture
+def catalog(embedded_server: EmbeddedServer, catalog_database: str) -> Iterator[psycopg.Connection]:
+    """A connection to catalog_database as superuser, in autocommit, `operational` first in search_path."""
+    with psycopg.connect(embedded_server.dsn(catalog_database), autocommit=True) as conn:
+        conn.execute("set search_path = operational, analytics")
+        yield conn

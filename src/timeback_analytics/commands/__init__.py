@@ -1,0 +1,1 @@
+"""The subcommands of `timeback`, one module each; see timeback_analytics.cli."""

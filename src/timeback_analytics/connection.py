@@ -1,0 +1,76 @@
+"""Connections to the database that a dbt target names."""
+
+import os
+
+import psycopg
+
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.server import DATABASE, SUPERUSER, project_server
+
+TARGETS = ("embedded", "server")
+
+
+def operational_schema(target: str) -> str:
+    """The schema of the operational tables, where nobody says otherwise.
+
+    Raises:
+        TimebackError: the target is unknown.
+    """
+    _check(target)
+    return "operational" if target == "embedded" else "public"
+
+
+def connection_string(target: str, *, dbname: str | None = None, user: str | None = None) -> str:
+    """What libpq needs to reach the target, as dbt's profile of the same name does.
+
+    embedded: the server of this checkout, which is started when it does not run, with its database;
+    or the one that TIMEBACK_EMBEDDED_HOST and TIMEBACK_EMBEDDED_DATABASE name, which is nobody's to
+    start. server: libpq's own environment variables.
+
+    Args:
+        target: embedded or server.
+        dbname: another database than the target's; it must exist.
+        user: another role than the target's.
+
+    Raises:
+        TimebackError: the target is unknown, or the embedded server does not start.
+    """
+    _check(target)
+    if target == "server":
+        return psycopg.conninfo.make_conninfo(
+            host=os.environ.get("PGHOST", "localhost"),
+            user=user or os.environ.get("PGUSER", "postgres"),
+            dbname=dbname or os.environ.get("PGDATABASE", "postgres"),
+        )
+    default_dbname = os.environ.get("TIMEBACK_EMBEDDED_DATABASE", DATABASE)
+    host = os.environ.get("TIMEBACK_EMBEDDED_HOST")
+    if host:
+        return psycopg.conninfo.make_conninfo(
+            host=host, port=5432, user=user or SUPERUSER, dbname=dbname or default_dbname
+        )
+    server = project_server()
+    server.start()
+    server.ensure_database(default_dbname)
+    return server.dsn(dbname or default_dbname, user or SUPERUSER)
+
+
+def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """Connect to the target's database; see connection_string for what that is.
+
+    Raises:
+        TimebackError: the target is unknown, or its server cannot be reached or refuses.
+    """
+    try:
+        return psycopg.connect(connection_string(target), autocommit=autocommit, application_name="timeback")
+    except psycopg.OperationalError as error:
+        hint = (
+            "It is named by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE."
+            if target == "server"
+            else "`timeback server status` says what runs."
+        )
+        raise TimebackError(f"The database of target {target} cannot be reached: {error}\n{hint}") from error
+
+
+def _check(target: str) -> None:
+    if target not in TARGETS:
+        raise TimebackError(f"There is no target {target}; the targets are {' and '.join(TARGETS)}.")
