@@ -38,7 +38,7 @@
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif -%}
     {%- set create_view -%}
-        create or replace view {{ relation }} with (security_barrier = {{ 'true' if config.get('meta', {}).get('scope') else 'false' }}) as (
+        create or replace view {{ relation }} with (security_barrier = {{ 'true' if is_scoped(config.get('meta', {})) else 'false' }}) as (
             {{ sql }}
         )
     {%- endset -%}
