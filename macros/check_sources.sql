@@ -1,61 +1,149 @@
 {#-
-    Stops the run before anything is deployed when a source table or column is missing or may not be
-    read, with the whole list and where it was looked for.
+    Stops the run before anything is deployed when the operational database is not what the sources
+    say: a schema, table or column that is missing, of another type or not to be read. One error
+    names everything that is wrong and where it was looked for.
 -#}
 {% macro check_sources() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'test') -%}
         {%- set sources = graph.sources.values() | selectattr('package_name', 'equalto', project_name) | list -%}
-        {%- set expected = [] -%}
-        {%- for source in sources -%}
-            {%- for column in source.columns.values() -%}
-                {%- do expected.append("('" ~ source.schema ~ "', '" ~ source.identifier ~ "', '" ~ column.name ~ "')") -%}
-            {%- endfor -%}
-        {%- endfor -%}
-        {%- call statement('missing_sources', fetch_result=True) -%}
-            with expected (schema_name, table_name, column_name) as (
-                values
-                {{ expected | join(',\n                ') }}
-            ),
-
-            found as (
-                select
-                    expected.*,
-                    pg_class.oid as table_oid,
-                    pg_attribute.attnum
-                from expected
-                left join pg_catalog.pg_namespace on pg_namespace.nspname = expected.schema_name
-                left join pg_catalog.pg_class
-                    on pg_class.relnamespace = pg_namespace.oid and pg_class.relname = expected.table_name
-                    and pg_class.relkind in ('r', 'p', 'v', 'm', 'f')
-                left join pg_catalog.pg_attribute
-                    on pg_attribute.attrelid = pg_class.oid and pg_attribute.attname = expected.column_name
-                    and pg_attribute.attnum > 0 and not pg_attribute.attisdropped
-            )
-
-            select distinct
-                schema_name,
-                table_name,
-                case
-                    when table_oid is null then 'table is missing'
-                    when attnum is null then 'column ' || column_name || ' is missing'
-                    else 'column ' || column_name || ' may not be read by ' || current_user
-                end as problem
-            from found
-            where attnum is null or not has_column_privilege(table_oid, attnum, 'select')
-            order by 1, 2, 3
+        {%- do check_source_identifiers(sources) -%}
+        {%- call statement('source_problems', fetch_result=True) -%}
+            {{ source_problems(sources) }}
         {%- endcall -%}
-        {%- set missing = load_result('missing_sources').table.rows -%}
-        {%- if missing -%}
+        {%- set problems = load_result('source_problems').table.rows -%}
+        {%- if problems -%}
             {%- set lines = [] -%}
-            {%- for row in missing -%}
-                {%- do lines.append('  ' ~ row['schema_name'] ~ '.' ~ row['table_name'] ~ ': ' ~ row['problem']) -%}
+            {%- for row in problems -%}
+                {%- do lines.append('  ' ~ row['place'] ~ ': ' ~ row['problem']) -%}
             {%- endfor -%}
             {%- do exceptions.raise_compiler_error(
-                "The operational database lacks " ~ missing | length ~ " of what the catalog reads. Nothing was deployed.\n"
-                ~ "Looked in database " ~ target.dbname ~ " on " ~ target.host ~ ", as " ~ target.user ~ ":\n"
+                "The operational database is not what the catalog reads, in " ~ problems | length
+                ~ (" places" if problems | length > 1 else " place") ~ ". No view was made or changed.\n"
+                ~ "Looked in database " ~ target.dbname ~ " on " ~ target.host ~ ", port " ~ target.port
+                ~ ", as " ~ target.user ~ ":\n"
                 ~ lines | join('\n')
-                ~ "\nAnother schema: --vars '{source_schema: NAME}'. Tables of other names: --vars '{source_identifiers: {TABLE: NAME}}'."
+                ~ "\nTables in another schema: --vars '{source_schema: NAME}'. Tables of other names: --vars "
+                ~ "'{source_identifiers: {TABLE: NAME}}'. Columns of other names or types: a schema of views that "
+                ~ "rename and cast them, named by source_schema."
             ) -%}
         {%- endif -%}
     {%- endif -%}
+{% endmacro %}
+
+
+{#- A name in source_identifiers that is no table of ours is a slip: it would rename nothing, in silence. -#}
+{% macro check_source_identifiers(sources) %}
+    {%- set tables = sources | map(attribute='name') | list -%}
+    {%- set unknown = [] -%}
+    {%- for table in var('source_identifiers', {}) if table not in tables -%}
+        {%- do unknown.append(table) -%}
+    {%- endfor -%}
+    {%- if unknown -%}
+        {%- do exceptions.raise_compiler_error(
+            "source_identifiers renames " ~ unknown | sort | join(', ') ~ ", which the catalog does not read. No view was made or "
+            ~ "changed.\nTables that it reads: " ~ tables | sort | join(', ')
+        ) -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#-
+    A row for each thing that is wrong. Types are compared exactly, because a contract or a rule
+    breaks on nearly every other one (a timestamp without a zone would even give wrong dates in
+    silence); varchar and char stand in for text, and any of the three for citext.
+-#}
+{% macro source_problems(sources) %}
+    {%- set expected = [] -%}
+    {%- for source in sources -%}
+        {%- for column in source.columns.values() -%}
+            {%- set values = [] -%}
+            {%- for value in [source.schema, source.identifier, column.name, column.data_type] -%}
+                {%- do values.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
+            {%- endfor -%}
+            {%- do expected.append("(" ~ values | join(", ") ~ ")") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+with expected (schema_name, table_name, column_name, data_type) as (
+    values
+    {{ expected | join(',\n    ') }}
+),
+
+found as (
+    select
+        expected.*,
+        pg_namespace.oid as schema_oid,
+        pg_class.oid as table_oid,
+        pg_attribute.attnum as column_number,
+        pg_type.typname as type_name,
+        coalesce(nullif(pg_type.typbasetype, 0), pg_type.oid) as type_oid
+    from expected
+    left join pg_catalog.pg_namespace on expected.schema_name = pg_namespace.nspname
+    left join pg_catalog.pg_class
+        on
+            pg_namespace.oid = pg_class.relnamespace
+            and expected.table_name = pg_class.relname
+            and pg_class.relkind in ('r', 'p', 'v', 'm', 'f')
+    left join pg_catalog.pg_attribute
+        on
+            pg_class.oid = pg_attribute.attrelid
+            and expected.column_name = pg_attribute.attname
+            and pg_attribute.attnum > 0
+            and not pg_attribute.attisdropped
+    left join pg_catalog.pg_type on pg_attribute.atttypid = pg_type.oid
+),
+
+judged as (
+    select
+        schema_name,
+        table_name,
+        column_name,
+        schema_oid,
+        table_oid,
+        column_number,
+        data_type,
+        format_type(type_oid, null) as found_type,
+        coalesce(
+            type_oid = to_regtype(data_type)
+            or type_name = data_type
+            or data_type in ('text', 'citext') and type_oid in (
+                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype
+            ),
+            false
+        ) as has_type,
+        coalesce(has_column_privilege(table_oid, column_number, 'select'), false) as is_readable,
+        bool_or(has_column_privilege(table_oid, column_number, 'select')) over (
+            partition by schema_name, table_name
+        ) as is_table_readable
+    from found
+),
+
+problem as (
+    select
+        0 as place_order,
+        schema_name,
+        null as table_name,
+        case when schema_oid is null then 'schema is missing' else 'schema may not be used by ' || current_user end as problem
+    from judged
+    where schema_oid is null or not has_schema_privilege(schema_oid, 'usage')
+    union
+    select
+        1,
+        schema_name,
+        table_name,
+        case
+            when table_oid is null then 'table is missing'
+            when column_number is null then 'column ' || column_name || ' is missing'
+            when not is_table_readable then 'table may not be read by ' || current_user
+            when not is_readable then 'column ' || column_name || ' may not be read by ' || current_user
+            else 'column ' || column_name || ' is ' || found_type || ', not ' || data_type
+        end
+    from judged
+    where schema_oid is not null and (not is_readable or not has_type)
+)
+
+select
+    concat_ws('.', schema_name, table_name) as place,
+    problem
+from problem
+order by place_order, schema_name, table_name, problem
 {% endmacro %}
