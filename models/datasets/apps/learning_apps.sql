@@ -1,0 +1,4 @@
+select
+    learning_app_id as id,
+    name
+from {{ ref('stg_lti_application') }}

@@ -1,0 +1,4 @@
+select
+    test_id as id,
+    title
+from {{ ref('stg_caliper_assessment') }}
