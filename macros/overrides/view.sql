@@ -89,13 +89,11 @@
         {%- call statement('grant_to_reader') -%}
             do $grant$
             begin
-                if exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader') then
-                    if not has_schema_privilege('timeback_reader', '{{ relation.schema }}', 'usage') then
-                        grant usage on schema {{ adapter.quote(relation.schema) }} to timeback_reader;
-                    end if;
-                    if not has_table_privilege('timeback_reader', '{{ relation }}', 'select') then
-                        grant select on {{ relation }} to timeback_reader;
-                    end if;
+                if
+                    exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader')
+                    and not has_table_privilege('timeback_reader', '{{ relation }}', 'select')
+                then
+                    grant select on {{ relation }} to timeback_reader;
                 end if;
             end
             $grant$;

@@ -5,6 +5,7 @@
 {% macro create_scope_objects() %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- do create_scope_roles() -%}
+        {%- do grant_published_schema() -%}
         {%- call statement('scope_objects') -%}
             create schema if not exists {{ internal_schema() }};
             {{ create_scope_binding() }}
@@ -61,6 +62,27 @@
             ) -%}
         {%- endif -%}
     {%- endfor -%}
+{% endmacro %}
+
+
+{#-
+    Lets readers into the published schema, which dbt has created by now. Here and not beside each
+    view's grant, since two threads that grant on one schema at a time fail each other.
+-#}
+{% macro grant_published_schema() %}
+    {%- call statement('grant_published_schema') -%}
+        do $grant$
+        begin
+            if
+                exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader')
+                and to_regnamespace('{{ adapter.quote(target.schema) }}') is not null
+                and not has_schema_privilege('timeback_reader', '{{ target.schema }}', 'usage')
+            then
+                grant usage on schema {{ adapter.quote(target.schema) }} to timeback_reader;
+            end if;
+        end
+        $grant$;
+    {%- endcall -%}
 {% endmacro %}
 
 
