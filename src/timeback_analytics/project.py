@@ -29,8 +29,11 @@ def project_root() -> Path:
     )
 
 
-def state_dir() -> Path:
-    """.timeback in the project: the embedded server's data and all else that git does not keep. Made here."""
-    path = project_root() / ".timeback"
+def state_dir(root: Path | None = None) -> Path:
+    """.timeback in the project: the embedded server's data and all else that git does not keep.
+
+    Made when missing. root is another checkout's folder than project_root().
+    """
+    path = (root or project_root()).resolve() / ".timeback"
     path.mkdir(exist_ok=True)
     return path

@@ -25,6 +25,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -37,7 +38,7 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.project import state_dir
+from timeback_analytics.project import project_root, state_dir
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,6 @@ MAJOR_VERSION = 18
 SYSTEM_USER = "pgserver"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 60
-# A backend that outlives its postmaster ends at its next look at the client; a long query may not look.
 LEFTOVER_TIMEOUT_SECONDS = 10
 
 # For a box of two cores and a few GiB that also runs dbt and a browser.
@@ -62,8 +62,6 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
     "random_page_cost": "1.1",
     # a query of a hundred milliseconds would spend more on compiling than it gains
     "jit": "off",
-    # loses the last half second in a crash of the machine, and never consistency
-    "synchronous_commit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
@@ -160,8 +158,8 @@ class EmbeddedServer:
                     return
                 # something swept /tmp: a server that nobody can reach
                 self._stop()
-            self._initialize()
             self._end_leftovers()
+            self._initialize()
             self._prepare_socket_dir()
             self._write_configuration()
             log_path = self.data_dir / "server.log"
@@ -174,7 +172,13 @@ class EmbeddedServer:
                 f"--log={log_path}",
             )
             if result.returncode != 0:
-                raise ServerError(f"PostgreSQL does not start:\n{_tail(log_path)}\nIts whole log: {log_path}")
+                port = (
+                    f"\nTCP port {self.tcp_port} is kept by `timeback server start --tcp {self.tcp_port}`; "
+                )
+                hint = f"{port}--tcp PORT chooses another, --no-tcp none." if self.tcp_port else ""
+                raise ServerError(
+                    f"PostgreSQL does not start:\n{_tail(log_path)}\nIts whole log: {log_path}{hint}"
+                )
             self._link_socket()
             self._set_tcp_password()
 
@@ -241,13 +245,16 @@ class EmbeddedServer:
         """Clear away what a crash left, where no postmaster of ours runs.
 
         Backends that outlived their postmaster, and the server of a folder that was deleted under it,
-        work in this very folder and are nobody else's. A dead process's pid file is PostgreSQL's to
-        judge; one that names some other, living process would stop it from starting.
+        work in this very folder and are nobody else's. They are ended in the way that writes nothing more,
+        since the server of a deleted folder would write into the new one of the same name.
+
+        A dead process's pid file is PostgreSQL's to judge; one that names some other, living process
+        would stop it from starting.
         """
         leftovers = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in leftovers:
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
+                process.send_signal(signal.SIGQUIT)
         _, stubborn = psutil.wait_procs(leftovers, timeout=LEFTOVER_TIMEOUT_SECONDS)
         for process in stubborn:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -315,6 +322,7 @@ class EmbeddedServer:
             "--builtin-locale=C.UTF-8",
             "--auth=trust",
             "--no-instructions",
+            *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
             ids=(uid, gid),
         )
         if result.returncode != 0:
@@ -517,6 +525,11 @@ def _tail(path: Path, lines: int = 15) -> str:
         return str(error)
 
 
+def server_of(root: Path) -> EmbeddedServer:
+    """The server of the checkout in a folder."""
+    return EmbeddedServer(state_dir(root) / "pgdata")
+
+
 def project_server() -> EmbeddedServer:
-    """This checkout's own server."""
-    return EmbeddedServer(state_dir() / "pgdata")
+    """The server of the checkout that this package works in."""
+    return server_of(project_root())

@@ -1,0 +1,453 @@
+"""The embedded server on its own: where it lives, and what it survives."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from timeback_analytics.server import EmbeddedServer, ServerError
+
+MakeServer = Callable[..., EmbeddedServer]
+
+SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture(scope="session")
+def initialized(short_tmp: Path) -> Path:
+    """A data folder that no server runs on, to be copied, which is five times as fast as making one."""
+    server = EmbeddedServer(short_tmp / "initialized", SETTINGS)
+    server.start()
+    server.stop()
+    return server.data_dir
+
+
+@pytest.fixture
+def make_server(initialized: Path) -> Iterator[MakeServer]:
+    """A server on a data folder, quick and small: make_server(path), or make_server(path, new=True) where
+    start() is to make the data folder too. All are stopped at the end.
+    """
+    made: list[EmbeddedServer] = []
+
+    def make(data_dir: Path, new: bool = False) -> EmbeddedServer:
+        if not new:
+            copy(initialized, data_dir)
+        server = EmbeddedServer(data_dir, SETTINGS)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        if server.data_dir.parent.exists():
+            server.stop()
+
+
+@pytest.fixture
+def folder(short_tmp: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder of the test's own that a server run by root can reach."""
+    path = short_tmp / request.node.name[:40]
+    path.mkdir()
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder with its files' owners."""
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def ask(server: EmbeddedServer, query: str, dsn: str | None = None) -> object:
+    """The first column of the query's one row."""
+    with psycopg.connect(dsn or server.dsn("postgres"), autocommit=True) as conn:
+        return conn.execute(query).fetchone()[0]
+
+
+def postmaster_pid(server: EmbeddedServer) -> int:
+    return int((server.data_dir / "postmaster.pid").read_text().splitlines()[0])
+
+
+def kill_postmaster(server: EmbeddedServer) -> int:
+    """kill -9, and wait until the process is gone; its pid."""
+    pid = postmaster_pid(server)
+    process = psutil.Process(pid)
+    process.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        # somebody else's child: it stays a zombie until init reaps it
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+    return pid
+
+
+def test_is_postgres_18_in_utf8(embedded_server: EmbeddedServer) -> None:
+    assert str(ask(embedded_server, "show server_version")).startswith("18.")
+    assert ask(embedded_server, "show server_encoding") == "UTF8"
+    locale = "select datlocprovider::text || ' ' || datlocale from pg_database where datname = 'postgres'"
+    assert ask(embedded_server, locale) == "b C.UTF-8"
+    assert ask(embedded_server, "select upper('é') collate \"default\"") == "É"
+    assert ask(embedded_server, "show timezone") == "UTC"
+
+
+def test_has_no_tcp_unless_asked(embedded_server: EmbeddedServer) -> None:
+    assert ask(embedded_server, "show listen_addresses") == ""
+    with pytest.raises(ServerError, match="--tcp"):
+        embedded_server.tcp_dsn()
+
+
+def test_data_and_socket_are_closed_to_others(embedded_server: EmbeddedServer) -> None:
+    for path in (embedded_server.data_dir, embedded_server.socket_dir):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_second_start_leaves_the_server_alone(embedded_server: EmbeddedServer) -> None:
+    pid = postmaster_pid(embedded_server)
+    EmbeddedServer(embedded_server.data_dir).start()
+    assert postmaster_pid(embedded_server) == pid
+
+
+def test_stop_and_start_keep_the_data(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    assert not server.is_running()
+    server.stop()
+    server.start()
+    server.ensure_database("kept")
+    server.ensure_database("kept")
+    with psycopg.connect(server.dsn("kept")) as idle:
+        idle.execute("create table kept (x int)")
+        idle.commit()
+        server.stop()
+    assert not server.is_running()
+    assert not (server.data_dir / "postmaster.pid").exists()
+    assert not server.socket_dir.exists()
+    server.start()
+    assert ask(server, "select count(*) from kept", server.dsn("kept")) == 0
+
+
+def test_long_path_with_spaces_and_quotes(make_server: MakeServer, folder: Path) -> None:
+    deep = folder / ("a long folder's name " * 5) / ("ü" * 60) / "more of it, %20 and 'quotes'"
+    deep.mkdir(parents=True)
+    server = make_server(deep / "pgdata", new=True)
+    server.start()
+    assert ask(server, "select 1") == 1
+    assert len(bytes(server.socket_dir / ".s.PGSQL.65535")) < 107
+    psql = subprocess.run(
+        [server.bin_dir / "psql", "-XAtd", server.dsn("postgres"), "-c", "show data_directory"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert psql.stdout.strip() == str(server.data_dir)
+
+
+def test_checkouts_never_meet(make_server: MakeServer, folder: Path) -> None:
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+    servers = [make_server(folder / name / "pgdata") for name in ("one", "two")]
+    for server in servers:
+        server.start()
+        server.ensure_database(server.data_dir.parent.name)
+    assert ask(servers[0], "select count(*) from pg_database where datname = 'two'") == 0
+    servers[0].stop()
+    assert ask(servers[1], "select 1") == 1
+
+
+def test_a_link_to_the_checkout_is_the_checkout(make_server: MakeServer, folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "link").symlink_to(folder / "real")
+    server = make_server(folder / "real" / "pgdata")
+    server.start()
+    through_link = EmbeddedServer(folder / "link" / "pgdata")
+    assert through_link.socket_dir == server.socket_dir
+    assert through_link.is_running()
+
+
+def test_copied_checkout_leaves_the_original_alone(make_server: MakeServer, folder: Path) -> None:
+    (folder / "original").mkdir()
+    original = make_server(folder / "original" / "pgdata")
+    original.start()
+    copy(folder / "original", folder / "copy")
+    pid = postmaster_pid(original)
+    copied = make_server(folder / "copy" / "pgdata", new=True)
+    assert postmaster_pid(copied) == pid
+    assert not copied.is_running()
+    copied.stop()
+    assert original.is_running()
+    copied.start()
+    assert postmaster_pid(copied) != pid
+    assert postmaster_pid(original) == pid
+    assert ask(original, "select 1") == ask(copied, "select 1") == 1
+
+
+def test_survives_a_killed_postmaster(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    conn = psycopg.connect(server.dsn("postgres"), autocommit=True)
+    conn.execute("create table kept as select 1 as x")
+    # a backend in the middle of something outlives its postmaster
+    conn.pgconn.send_query(b"select count(*) from generate_series(1, 1000000000000)")
+    killed = kill_postmaster(server)
+    assert (server.data_dir / "postmaster.pid").exists()
+    assert server.socket_dir.joinpath(".s.PGSQL.5432.lock").exists()
+    assert not server.is_running()
+    server.start()
+    assert postmaster_pid(server) != killed
+    assert ask(server, "select x from kept") == 1
+    conn.close()
+
+
+def test_survives_a_reused_pid(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    killed = kill_postmaster(server)
+    # a process that is alive, runs as the same user, and is no PostgreSQL
+    owner = server.data_dir.stat()
+    as_owner = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    with subprocess.Popen(["/bin/sleep", "1000"], cwd="/", **as_owner) as other:
+        try:
+            for path in (server.data_dir / "postmaster.pid", server.socket_dir / ".s.PGSQL.5432.lock"):
+                path.write_text(path.read_text().replace(str(killed), str(other.pid), 1))
+            assert not server.is_running()
+            server.stop()
+            assert other.poll() is None
+            server.start()
+            assert ask(server, "select 1") == 1
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+@pytest.mark.parametrize("content", ["", "\n", "rubbish\n"])
+def test_survives_a_broken_pid_file(make_server: MakeServer, folder: Path, content: str) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    kill_postmaster(server)
+    (server.data_dir / "postmaster.pid").write_text(content)
+    server.start()
+    assert ask(server, "select 1") == 1
+
+
+def test_survives_a_folder_deleted_under_it(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    orphan = psutil.Process(postmaster_pid(server))
+    shutil.rmtree(server.data_dir)
+    assert not server.is_running()
+    server.start()
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert ask(server, "select 1") == 1
+
+
+def test_comes_back_when_its_socket_is_swept_away(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    shutil.rmtree(server.socket_dir)
+    server.start()
+    assert ask(server, "select 1") == 1
+
+
+def test_unfinished_data_folder_is_made_anew(make_server: MakeServer, folder: Path) -> None:
+    unfinished = folder / "pgdata.unfinished"
+    unfinished.mkdir()
+    (unfinished / "PG_VERSION").write_text("18\n")
+    server = make_server(folder / "pgdata", new=True)
+    server.start()
+    assert not unfinished.exists()
+    assert ask(server, "select 1") == 1
+
+
+@pytest.mark.parametrize(("version", "says"), [("16", "version: 16"), (None, "version: ?")])
+def test_refuses_a_foreign_data_folder(
+    make_server: MakeServer, folder: Path, version: str | None, says: str
+) -> None:
+    (folder / "pgdata").mkdir()
+    if version:
+        (folder / "pgdata" / "PG_VERSION").write_text(version)
+    with pytest.raises(ServerError, match=says.replace("?", r"\?")):
+        make_server(folder / "pgdata", new=True).start()
+
+
+def test_concurrent_starts_make_one_server(folder: Path, make_server: MakeServer) -> None:
+    code = (
+        "import sys; from pathlib import Path; from timeback_analytics.server import EmbeddedServer;"
+        "server = EmbeddedServer(Path(sys.argv[1])); server.start(); server.ensure_database('one');"
+        "print((server.data_dir / 'postmaster.pid').read_text().splitlines()[0])"
+    )
+    source = Path(__file__).resolve().parents[1] / "src"
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, folder / "pgdata"],
+            stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(source)},
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    server = make_server(folder / "pgdata", new=True)
+    pids = {start.communicate()[0].strip() for start in starts}
+    assert [start.returncode for start in starts] == [0] * 4
+    assert pids == {str(postmaster_pid(server))}
+
+
+def test_failed_start_shows_the_log(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.settings["shared_buffers"] = "much"
+    with pytest.raises(ServerError, match="shared_buffers") as caught:
+        server.start()
+    assert "server.log" in str(caught.value)
+    server.settings["shared_buffers"] = "16MB"
+    server.start()
+    assert server.is_running()
+
+
+def test_alter_system_overrides_our_settings(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    ask(server, "select 1")
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute("alter system set work_mem = '99MB'")
+    server.stop()
+    server.start()
+    assert ask(server, "show work_mem") == "99MB"
+
+
+def test_variables_of_libpq_do_not_reach_the_server(
+    make_server: MakeServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATA", "/nonexistent")
+    server = make_server(folder / "pgdata")
+    server.start()
+    assert ask(server, "show port") == "5432"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_tcp_takes_the_password_alone(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    port = free_port()
+    server.listen_on_tcp(port)
+    server.start()
+    assert ask(server, "select 1", server.tcp_dsn("postgres")) == 1
+    assert ask(server, "select 1") == 1, "the socket keeps its name"
+    wrong = server.tcp_dsn("postgres").replace(server.tcp_password, "wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
+    assert {found.laddr.ip for found in psutil.Process(postmaster_pid(server)).net_connections("inet")} == {
+        "127.0.0.1"
+    }
+    for path in folder.iterdir():
+        assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path
+    assert server.tcp_password not in (server.data_dir / "server.log").read_text()
+
+    password = server.tcp_password
+    server.stop()
+    server.start()
+    assert server.tcp_password == password, "a data source that was set up once keeps working"
+
+    server.stop()
+    server.listen_on_tcp(None)
+    server.start()
+    assert ask(server, "show listen_addresses") == ""
+
+
+def test_taken_port_is_named(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server.listen_on_tcp(port)
+        with pytest.raises(ServerError, match=f"--tcp {port}"):
+            server.start()
+
+
+@as_root
+def test_refuses_a_socket_folder_that_somebody_else_made(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.socket_dir.mkdir(mode=0o777)
+    os.chown(server.socket_dir, 65534, 65534)
+    try:
+        with pytest.raises(ServerError, match="nobody made it"):
+            server.start()
+    finally:
+        server.socket_dir.rmdir()
+    server.socket_dir.symlink_to(folder)
+    try:
+        with pytest.raises(ServerError, match="should be a folder"):
+            server.start()
+    finally:
+        server.socket_dir.unlink()
+    server.start()
+
+
+@as_root
+def test_root_opens_no_more_than_the_way_through(make_server: MakeServer, folder: Path) -> None:
+    private = folder / "private"
+    (private / "project").mkdir(parents=True)
+    private.chmod(0o700)
+    server = make_server(private / "project" / "pgdata", new=True)
+    server.start()
+    assert ask(server, "select 1") == 1
+    assert private.stat().st_mode & 0o777 == 0o701
+    assert server.data_dir.stat().st_uid != 0
+    assert psutil.Process(postmaster_pid(server)).uids().real == server.data_dir.stat().st_uid
+
+
+@as_root
+def test_another_user_is_told_whose_it_is(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    folder.chmod(0o755)
+    source = Path(__file__).resolve().parents[1] / "src"
+    script = (
+        f"import os, sys; sys.path[:0] = {[str(source), *sys.path]!r};"
+        "from pathlib import Path; from timeback_analytics.server import EmbeddedServer;"
+        f"os.setgid(65534); os.setuid(65534); EmbeddedServer(Path({str(server.data_dir)!r})).start()"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "belongs to pgserver, and you are nobody" in result.stderr
+    assert server.is_running()
+
+
+@as_root
+def test_root_runs_the_server_of_a_user_as_that_user(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    server.stop()
+    for path in (server.data_dir, *server.data_dir.rglob("*")):
+        os.chown(path, 65534, 65534, follow_symlinks=False)
+    server.start()
+    assert psutil.Process(postmaster_pid(server)).uids().real == 65534
+    assert ask(server, "select 1") == 1
+
+
+def test_stop_waits_for_nobody(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    with psycopg.connect(server.dsn("postgres")) as conn:
+        conn.execute("select 1")
+        server.stop()
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute("select 1")
+
+
+def test_stop_of_a_stopped_server_ends_no_process(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    pid = postmaster_pid(server)
+    os.kill(pid, signal.SIGTERM)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=60)
+    assert not server.is_running()
+    server.stop()
+    server.start()
+    assert server.is_running()
