@@ -25,6 +25,27 @@ with recorded (source_column, value) as (
         'clr_achievement.achievement_type',
         achievement_type
     from {{ ref('stg_clr_achievement') }}
+
+    union all
+
+    select
+        'one_roster_role.role',
+        role
+    from {{ ref('stg_one_roster_role') }}
+
+    union all
+
+    select
+        'one_roster_enrollment.role',
+        role
+    from {{ ref('stg_one_roster_enrollment') }}
+
+    union all
+
+    select
+        'one_roster_user_agent.relationship_type',
+        relationship_type
+    from {{ ref('stg_one_roster_user_agent') }}
 ),
 
 known_word (source_column, value) as (
@@ -36,7 +57,13 @@ known_word (source_column, value) as (
     ('caliper_resource_relation.relationship_type', 'isPartOf'),
     ('cf_item.cf_item_type', 'Course'),
     ('clr_achievement.achievement_type', 'StandardMastery'),
-    ('clr_achievement.achievement_type', 'CurriculumMastery')
+    ('clr_achievement.achievement_type', 'CurriculumMastery'),
+    ('one_roster_role.role', 'student'),
+    ('one_roster_role.role', 'teacher'),
+    ('one_roster_role.role', 'principal'),
+    ('one_roster_enrollment.role', 'student'),
+    ('one_roster_user_agent.relationship_type', 'teacher'),
+    ('one_roster_user_agent.relationship_type', 'principal')
 )
 
 select

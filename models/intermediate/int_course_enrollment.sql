@@ -8,7 +8,8 @@ select
         '{}'
     ) as school_ids,
     coalesce(
-        array_agg(distinct subject.subject_id order by subject.subject_id) filter (where subject.subject_id is not null),
+        array_agg(distinct class_subject.subject_id order by class_subject.subject_id)
+        filter (where class_subject.subject_id is not null),
         '{}'
     ) as subject_ids,
     min(enrollment.begin_date) as begin_date,
@@ -18,8 +19,9 @@ select
     count(distinct enrollment.class_id) as class_count
 from {{ ref('int_student_enrollment') }} as enrollment
 inner join {{ ref('int_class') }} as class on enrollment.class_id = class.class_id
--- repeats an enrollment for each subject, which none of the measures minds
-left join lateral unnest(class.subject_ids) as subject (subject_id) on true
+-- repeats an enrollment for each subject of its class, which none of the measures minds; unnesting
+-- the arrays of int_class instead would make them anew for each enrollment
+left join {{ ref('stg_one_roster_class_subject') }} as class_subject on class.class_id = class_subject.class_id
 where class.course_id is not null
 group by
     enrollment.student_id,

@@ -1,23 +1,9 @@
--- How students are attached to schools: by a role there, or by an enrollment in a class held there.
--- `union` and not `union all`: roles and enrollments that say the same are one attachment.
-select
+-- How and when students are attached to schools: records that say the same are one attachment.
+select distinct
     student_id,
     school_id,
     school_name,
-    case when is_primary then 'primary_role' else 'secondary_role' end as link_kind,
+    link_kind,
     begin_date,
     end_date
-from {{ ref('int_student_school_role') }}
-
-union
-
-select
-    enrollment.student_id,
-    school.school_id,
-    school.name as school_name,
-    'enrollment' as link_kind,
-    enrollment.begin_date,
-    enrollment.end_date
-from {{ ref('int_student_enrollment') }} as enrollment
-inner join {{ ref('stg_one_roster_class') }} as class on enrollment.class_id = class.class_id
-inner join {{ ref('int_school') }} as school on class.school_id = school.school_id
+from {{ ref('int_student_school_record') }}

@@ -1,0 +1,4 @@
+{{ config(severity='warn', group='catalog') }}
+select id
+from {{ ref('int_student') }}
+where email is null
