@@ -1,0 +1,95 @@
+"""What a format makes of a file: rows for operational tables, checked and ready to be written."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from timeback_analytics.load.database import Database
+from timeback_analytics.load.problems import Problems
+from timeback_analytics.load.progress import Progress
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Whose rows are given whole, so that what a table has of theirs beside the given rows is taken away.
+
+    Attributes:
+        column: column of the table that names the owner.
+        ids: the owners.
+        table: table of the owners; those whose given row is older than the stored one are left alone.
+    """
+
+    column: str
+    ids: Collection[str]
+    table: str | None = None
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows for one operational table.
+
+    Attributes:
+        table: the table.
+        columns: the columns that the rows have; others are left as they are, null or default in a new row.
+        rows: the rows, one value a column. A null date_last_modified stands for the time of the load.
+        key: the columns that tell rows apart; no two of the rows have the same.
+        mode: upsert writes new and changed rows; insert new rows alone; set makes the rows of the owners
+            exactly these, where a row is nothing but its key.
+        owners: with mode set, whose rows these are.
+        vacate: by unique column, SQL (the row is t) for a value that no row has and that the row may
+            take while rows exchange theirs.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    key: tuple[str, ...] = ("id",)
+    mode: Literal["upsert", "insert", "set"] = "upsert"
+    owners: Owners | None = None
+    vacate: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Reading:
+    """What was read.
+
+    Attributes:
+        what: a line that says what it is, for example 'OneRoster 1.1 bundle of 9 organizations'.
+        tables: the rows, in the order in which to write them.
+        notes: what the reader should know though it keeps nothing from being loaded.
+    """
+
+    what: str
+    tables: list[TableRows] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Format(Protocol):
+    """A format that can be loaded: an object `FORMAT` in a module of timeback_analytics.load.formats.
+
+    Attributes:
+        name: what the user calls it, one word.
+        description: what it is, in one line.
+        accepts: what the path may be.
+        tables: the operational tables that it writes or looks up, with the columns that it needs.
+    """
+
+    name: str
+    description: str
+    accepts: str
+    tables: dict[str, tuple[str, ...]]
+
+    def read(self, path: Path, database: Database, problems: Problems, progress: Progress) -> Reading:
+        """Read and check it all, and give the rows; nothing is written.
+
+        Args:
+            path: what the user named.
+            database: what is stored already, for references to what an earlier load brought.
+            problems: where to note what is wrong; with any, the rows are not used.
+            progress: told how far it is.
+
+        Raises:
+            LoadError: it is not worth reading on.
+        """
+        ...

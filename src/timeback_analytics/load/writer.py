@@ -1,0 +1,247 @@
+"""Writes what a format has read: everything into temporary tables first, then to the operational tables."""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from timeback_analytics.load.database import Database
+from timeback_analytics.load.progress import Progress
+from timeback_analytics.load.tables import TableRows
+
+# Any number will do, as long as every load asks for the same.
+_LOCK = 7_401_020_688
+_ROWS_A_TICK = 1_000
+_CREATED = "date_created"
+_MODIFIED = "date_last_modified"
+_ACTION = "_action"
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What happens to one table.
+
+    Attributes:
+        table: the table.
+        inserted: rows that were not there.
+        updated: rows that had other values.
+        unchanged: rows that were there just so.
+        older: rows left as they are, since the table has a later date_last_modified.
+        removed: rows of a set (mode set) that the set no longer has.
+    """
+
+    table: str
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    older: int = 0
+    removed: int = 0
+
+    @property
+    def changes(self) -> int:
+        """Rows that differ afterwards."""
+        return self.inserted + self.updated + self.removed
+
+
+def write(
+    database: Database, tables: list[TableRows], progress: Progress, *, dry_run: bool
+) -> list[TableResult]:
+    """Stage every table, compare, and write what is new or changed, in the caller's transaction.
+
+    Other loads wait until that transaction ends.
+
+    Args:
+        database: where.
+        tables: the rows; a table appears once.
+        progress: told how far it is.
+        dry_run: whether to stop short of writing.
+    """
+    conn = database.conn
+    conn.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    stages = {rows.table: _Stage(database, rows) for rows in tables}
+    for stage in stages.values():
+        stage.fill(progress)
+    results = [stage.compare(stages) for stage in stages.values()]
+    if not dry_run:
+        with progress.step("Writing", sum(result.changes for result in results)) as advance:
+            for stage, result in zip(stages.values(), results, strict=True):
+                if result.changes:
+                    stage.apply()
+                    advance(result.changes)
+    for stage in stages.values():
+        stage.drop()
+    return results
+
+
+class _Stage:
+    """A temporary table with the rows for one operational table."""
+
+    def __init__(self, database: Database, rows: TableRows) -> None:
+        self._conn: psycopg.Connection = database.conn
+        self._rows = rows
+        self._types = database.types(rows.table)
+        self._names = {
+            "target": database.name(rows.table),
+            "stage": sql.Identifier("pg_temp", f"load_{rows.table}"),
+            "owners": sql.Identifier("pg_temp", f"load_{rows.table}_owners"),
+            "action": sql.Identifier(_ACTION),
+            "same_key": self._all(
+                "t.{0} is not distinct from s.{0}" if rows.mode == "set" else "t.{0} = s.{0}"
+            ),
+        }
+
+    @property
+    def _is_dated(self) -> bool:
+        return _MODIFIED in self._rows.columns
+
+    @property
+    def _values(self) -> list[str]:
+        """The columns that are compared: neither key nor date."""
+        return [name for name in self._rows.columns if name not in self._rows.key and name != _MODIFIED]
+
+    def _run(self, statement: str, **parts: sql.Composable) -> psycopg.Cursor:
+        return self._conn.execute(sql.SQL(statement).format(**self._names, **parts))
+
+    def _all(self, template: str) -> sql.Composable:
+        return _join(" and ", template, self._rows.key)
+
+    def fill(self, progress: Progress) -> None:
+        """Make the temporary table, with the target's types, and copy the rows into it."""
+        rows = self._rows
+        columns = _join(", ", "{0}", rows.columns)
+        self._run(
+            "create temporary table {stage} on commit drop as"
+            " select {columns}, null::text as {action} from {target} where false",
+            columns=columns,
+        )
+        copy = sql.SQL("copy {stage} ({columns}) from stdin").format(**self._names, columns=columns)
+        with (
+            progress.step(f"Staging {rows.table}", len(rows.rows)) as advance,
+            self._conn.cursor() as cursor,
+            cursor.copy(copy) as stream,
+        ):
+            for number, row in enumerate(rows.rows, 1):
+                stream.write_row(row)
+                if number % _ROWS_A_TICK == 0:
+                    advance(_ROWS_A_TICK)
+            advance(len(rows.rows) % _ROWS_A_TICK)
+        if rows.mode != "set":
+            self._run("alter table {stage} add primary key ({key})", key=_join(", ", "{0}", rows.key))
+        if rows.owners:
+            self._run(
+                "create temporary table {owners} on commit drop as"
+                " select {column} as id from {target} where false",
+                column=sql.Identifier(rows.owners.column),
+            )
+            owners = sql.SQL("copy {owners} (id) from stdin").format(**self._names)
+            with self._conn.cursor() as cursor, cursor.copy(owners) as stream:
+                for owner in rows.owners.ids:
+                    stream.write_row((owner,))
+            self._run("analyze {owners}")
+        self._run("analyze {stage}")
+
+    def compare(self, stages: "dict[str, _Stage]") -> TableResult:
+        """Decide what to do with each row, and count."""
+        rows = self._rows
+        if rows.owners and rows.owners.table in stages:
+            self._leave_out_older_owners(stages[rows.owners.table])
+        decided = self._decision() if rows.mode == "upsert" else sql.SQL("'unchanged'")
+        self._run(
+            "update {stage} s set {action} = {decided} from {target} t"
+            " where {same_key} and s.{action} is null",
+            decided=decided,
+        )
+        self._run("update {stage} set {action} = 'inserted' where {action} is null")
+        counts = dict(self._run("select {action}, count(*) from {stage} group by 1").fetchall())
+        if rows.owners:
+            counts["removed"] = self._run(
+                "select count(*) {leftovers}", leftovers=self._leftovers()
+            ).fetchone()[0]
+        return TableResult(rows.table, **counts)
+
+    def _decision(self) -> sql.Composable:
+        # the change of a capital is a change, though citext does not see it
+        cast = {name: sql.SQL("::text" if self._types[name] == "citext" else "") for name in self._values}
+        changed = [
+            sql.SQL("t.{0}{1} is distinct from s.{0}{1}").format(sql.Identifier(name), cast[name])
+            for name in self._values
+        ]
+        if not self._is_dated:
+            return sql.SQL("case when {} then 'updated' else 'unchanged' end").format(_any(changed))
+        return sql.SQL(
+            "case when t.{date} > s.{date} and ({changed}) then 'older'"
+            " when s.{date} > t.{date} or {changed} then 'updated' else 'unchanged' end"
+        ).format(date=sql.Identifier(_MODIFIED), changed=_any(changed))
+
+    def _leave_out_older_owners(self, owner_stage: "_Stage") -> None:
+        parts = {
+            "owner_stage": owner_stage._names["stage"],
+            "owner_key": sql.Identifier(owner_stage._rows.key[0]),
+            "column": sql.Identifier(self._rows.owners.column),
+        }
+        older = "select {owner_key} from {owner_stage} where {action} = 'older'"
+        self._run("delete from {owners} where id in (" + older + ")", **parts)
+        self._run("update {stage} set {action} = 'older' where {column} in (" + older + ")", **parts)
+
+    def _leftovers(self) -> sql.Composable:
+        return sql.SQL(
+            "from {target} t where t.{column} in (select id from {owners})"
+            " and not exists (select from {stage} s where {same_key})"
+        ).format(**self._names, column=sql.Identifier(self._rows.owners.column))
+
+    def apply(self) -> None:
+        """Write what compare has decided to write."""
+        rows = self._rows
+        if rows.owners:
+            self._run("delete {leftovers}", leftovers=self._leftovers())
+        for column, vacant in rows.vacate.items():
+            if column in rows.columns:
+                self._run(
+                    "update {target} t set {column} = {vacant} from {stage} s"
+                    " where {same_key} and s.{action} = 'updated' and t.{column} is distinct from s.{column}",
+                    column=sql.Identifier(column),
+                    vacant=sql.SQL(vacant),
+                )
+        columns = list(rows.columns)
+        selected = [
+            sql.SQL("coalesce({}, now())" if name == _MODIFIED else "{}").format(sql.Identifier(name))
+            for name in columns
+        ]
+        if self._is_dated and _CREATED in self._types:
+            columns.append(_CREATED)
+            selected.append(sql.SQL("coalesce({}, now())").format(sql.Identifier(_MODIFIED)))
+        self._run(
+            "insert into {target} ({columns}) select {selected} from {stage}"
+            " where {action} in ('inserted', 'updated') {on_conflict}",
+            columns=_join(", ", "{0}", columns),
+            selected=sql.SQL(", ").join(selected),
+            on_conflict=self._on_conflict(),
+        )
+        self._run("analyze {target}")
+
+    def _on_conflict(self) -> sql.Composable:
+        rows = self._rows
+        if rows.mode == "set":
+            # a set's table has no key to conflict on
+            return sql.SQL("")
+        key = _join(", ", "{0}", rows.key)
+        updated = [name for name in rows.columns if name not in rows.key]
+        if rows.mode == "insert" or not updated:
+            return sql.SQL("on conflict ({}) do nothing").format(key)
+        return sql.SQL("on conflict ({}) do update set {}").format(
+            key, _join(", ", "{0} = excluded.{0}", updated)
+        )
+
+    def drop(self) -> None:
+        """Drop the temporary tables, for the next load of the same transaction."""
+        self._run("drop table {stage}")
+        if self._rows.owners:
+            self._run("drop table {owners}")
+
+
+def _join(separator: str, template: str, names: "tuple[str, ...] | list[str]") -> sql.Composable:
+    return sql.SQL(separator).join(sql.SQL(template).format(sql.Identifier(name)) for name in names)
+
+
+def _any(tests: list[sql.Composable]) -> sql.Composable:
+    return sql.SQL(" or ").join(tests) if tests else sql.SQL("false")
