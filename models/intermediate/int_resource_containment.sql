@@ -1,9 +1,10 @@
--- What is contained in what: one row for each pair that an 'isPartOf' relation records. A pair that
--- is recorded twice counts once, at its lowest place; a place that is not recorded comes last.
+-- What is contained in what, as recorded: 'isPartOf' relations, the source inside the destination.
+-- A pair may be recorded twice and is not made one here, since that groups every relation there is
+-- before a join can narrow them (measured on 376,000: Courses in 460 ms and not 10, Unit Courses in
+-- 870 ms and not 60). Whoever reads this joins the kinds that it means, and counts a pair once then.
 select
     source_resource_id,
     destination_resource_id,
-    min(item_order) as item_order
+    item_order
 from {{ ref('stg_caliper_resource_relation') }}
 where relationship_type = 'isPartOf'
-group by source_resource_id, destination_resource_id

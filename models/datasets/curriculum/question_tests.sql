@@ -1,4 +1,4 @@
-select
+select distinct
     question.question_id,
     test.test_id
 from {{ ref('int_resource_containment') }} as containment

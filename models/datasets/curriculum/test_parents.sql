@@ -1,4 +1,4 @@
-select
+select distinct
     test.test_id,
     parent.resource_id as parent_id,
     parent.media_type as parent_type

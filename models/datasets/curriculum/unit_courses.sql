@@ -6,7 +6,7 @@ course as (
     {{ curriculum_resources('course') }}
 )
 
-select
+select distinct
     unit.id as unit_id,
     course.id as course_id
 from {{ ref('int_resource_containment') }} as containment
