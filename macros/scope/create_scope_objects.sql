@@ -10,7 +10,6 @@
             create schema if not exists {{ internal_schema() }};
             {{ create_scope_binding() }}
             {{ create_caller_scope_function() }}
-            {{ create_scope_elements_function() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
@@ -167,15 +166,3 @@
     $caller_scope$;
 {% endmacro %}
 
-
-{#-
-    The elements of a list of organizations as rows. Unlike unnest(), which Postgres takes to return
-    ten rows whatever the list, it is planned as one row: one school is what a caller mostly asks
-    for, and that guess reaches the indexes. STRICT keeps Postgres from inlining it back to unnest().
--#}
-{% macro create_scope_elements_function() %}
-    create or replace function {{ internal_schema() }}.scope_elements(org_ids uuid[]) returns setof uuid
-    language sql immutable strict parallel safe rows 1
-    set search_path = pg_catalog, pg_temp
-    as 'select distinct element from unnest(org_ids) as listed (element)';
-{% endmacro %}

@@ -2,36 +2,31 @@
     The one way from a model to a scoped dataset: the rows of `relation` whose person has a current
     organization within the caller's scope, with org_ids, the intersection, behind `columns`.
 
-    relation: a ref() to a model with one column for the person and one for each of `columns`
-    person:   the name of the relation's column that holds the person's id
-    columns:  the names of the published columns, in the documented order, without org_ids
-    emit_org_ids: false for a dataset that is filtered by organization but shows no org_ids
+    relation:      a ref() to a model with one column for the person and one for each of `columns`
+    person:        the name of the relation's column that holds the person's id
+    columns:       the names of the published columns, in the documented order, without org_ids
+    wide_relation: the same rows in a shape that is made to be read whole, where there is one
+    emit_org_ids:  false for a dataset that is filtered by organization but shows no org_ids
 
-    Few people in scope (a school): the people come first and each one's rows are fetched by index.
-    Many, or everyone: one pass over the relation. Each half is gated by a scalar subquery, so that
-    just one of them runs. Rows whose person has no organization are seen by an unrestricted caller
-    alone, with an empty org_ids.
+    Few people in scope (a school): the people come first and each one's rows are fetched by index,
+    whatever the planner thinks of an array of unknown length. Many, or everyone: one pass over the
+    relation. Each half is gated by a scalar subquery, so that just one of them runs. Rows whose
+    person has no organization are seen by an unrestricted caller alone, with an empty org_ids.
 -#}
-{% macro scope_to_caller(relation, person, columns, emit_org_ids=true) -%}
+{% macro scope_to_caller(relation, person, columns, wide_relation=none, emit_org_ids=true) -%}
 with caller as materialized (
     select
-        is_everyone,
-        org_ids
-    from {{ ref('int_caller_scope') }}
-),
-
-caller_breadth as materialized (
-    select
-        caller.is_everyone,
-        caller.is_everyone or people_in_scope.is_many as is_wide
-    from caller
+        scope.is_everyone,
+        scope.org_ids,
+        scope.is_everyone or people_in_scope.is_many as is_wide
+    from {{ ref('int_caller_scope') }} as scope
     cross join lateral (
-        select count(*) > {{ var('narrow_scope_limit', 2000) }} as is_many
+        select count(*) > {{ var('narrow_scope_limit') }} as is_many
         from (
             select membership.person_id
             from {{ ref('int_person_current_organization') }} as membership
-            where membership.org_id = any((select caller_list.org_ids from caller as caller_list)::uuid[])
-            limit {{ var('narrow_scope_limit', 2000) + 1 }}
+            where membership.org_id = any(scope.org_ids)
+            limit {{ var('narrow_scope_limit') | int + 1 }}
         ) as counted
     ) as people_in_scope
 ),
@@ -43,7 +38,7 @@ narrow_person as (
     from {{ ref('int_person_current_organization') }} as membership
     where
         membership.org_id = any((select caller.org_ids from caller)::uuid[])
-        and not (select caller_breadth.is_wide from caller_breadth)
+        and not (select caller.is_wide from caller)
     group by membership.person_id
 ),
 
@@ -53,9 +48,9 @@ wide_person as (
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
     from {{ ref('int_person_current_organization') }} as membership
     where
-        (select caller_breadth.is_wide from caller_breadth)
+        (select caller.is_wide from caller)
         and (
-            (select caller_breadth.is_everyone from caller_breadth)
+            (select caller.is_everyone from caller)
             or membership.org_id = any((select caller.org_ids from caller)::uuid[])
         )
     group by membership.person_id
@@ -63,7 +58,7 @@ wide_person as (
 
 select
     {%- for column in columns %}
-    {% if column == person %}narrow_person.person_id as {{ column }}{% else %}person_rows.{{ column }}{% endif %}{{ ',' if emit_org_ids or not loop.last }}
+    {{ 'narrow_person.person_id as ' ~ column if column == person else 'person_rows.' ~ column }}{{ ',' if emit_org_ids or not loop.last }}
     {%- endfor %}
     {%- if emit_org_ids %}
     narrow_person.org_ids
@@ -72,11 +67,13 @@ from narrow_person
 cross join lateral (
     select
         {%- for column in columns if column != person %}
-        scoped.{{ column }}{{ ',' if not loop.last }}
+        scoped.{{ column }},
         {%- endfor %}
+        -- one row as it is, but a set-returning function keeps Postgres from merging this subquery
+        -- into the outer one and starting from the wrong end; unlike OFFSET 0 it lets filters through
+        generate_series(1, 1) as planner_fence
     from {{ relation }} as scoped
     where scoped.{{ person }} = narrow_person.person_id
-    offset 0
 ) as person_rows
 
 union all
@@ -88,12 +85,12 @@ select
     {%- if emit_org_ids %}
     coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids
     {%- endif %}
-from {{ relation }} as scoped
+from {{ wide_relation or relation }} as scoped
 left join wide_person on scoped.{{ person }} = wide_person.person_id
 where
-    (select caller_breadth.is_wide from caller_breadth)
+    (select caller.is_wide from caller)
     and (
         wide_person.person_id is not null
-        or (select caller_breadth.is_everyone from caller_breadth)
+        or (select caller.is_everyone from caller)
     )
 {%- endmacro %}

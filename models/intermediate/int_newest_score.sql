@@ -1,0 +1,13 @@
+-- The newest score of an attempt counts: the latest date_created, then the highest id.
+select
+    score.attempt_id,
+    score.score_given = score.max_score as is_correct
+from {{ ref('stg_caliper_score') }} as score
+where
+    not exists (
+        select
+        from {{ ref('stg_caliper_score') }} as newer
+        where
+            newer.attempt_id = score.attempt_id
+            and (newer.date_created, newer.score_id collate "C") > (score.date_created, score.score_id collate "C")
+    )
