@@ -2,18 +2,17 @@
     The one way from a model to a scoped dataset: the rows of `relation` whose person has a current
     organization within the caller's scope, with org_ids, the intersection, behind `columns`.
 
-    relation:      a ref() to a model with one column for the person and one for each of `columns`
-    person:        the name of the relation's column that holds the person's id
-    columns:       the names of the published columns, in the documented order, without org_ids
-    wide_relation: the same rows in a shape that is made to be read whole, where there is one
-    emit_org_ids:  false for a dataset that is filtered by organization but shows no org_ids
+    relation:     a ref() to a model with one column for the person and one for each of `columns`
+    person:       the name of the relation's column that holds the person's id
+    columns:      the names of the published columns, in the documented order, without org_ids
+    emit_org_ids: false for a dataset that is filtered by organization but shows no org_ids
 
     Few people in scope (a school): the people come first and each one's rows are fetched by index,
     whatever the planner thinks of an array of unknown length. Many, or everyone: one pass over the
     relation. Each half is gated by a scalar subquery, so that just one of them runs. Rows whose
     person has no organization are seen by an unrestricted caller alone, with an empty org_ids.
 -#}
-{% macro scope_to_caller(relation, person, columns, wide_relation=none, emit_org_ids=true) -%}
+{% macro scope_to_caller(relation, person, columns, emit_org_ids=true) -%}
 with caller as materialized (
     select
         scope.is_everyone,
@@ -69,11 +68,20 @@ cross join lateral (
         {%- for column in columns if column != person %}
         scoped.{{ column }},
         {%- endfor %}
-        -- one row as it is, but a set-returning function keeps Postgres from merging this subquery
-        -- into the outer one and starting from the wrong end; unlike OFFSET 0 it lets filters through
-        generate_series(1, 1) as planner_fence
+        true as is_row
     from {{ relation }} as scoped
     where scoped.{{ person }} = narrow_person.person_id
+
+    -- a half without rows, as a fence: it keeps Postgres from merging this subquery into the outer
+    -- one and starting from the wrong end, and unlike OFFSET 0 it lets every filter through
+    union all
+
+    select
+        {%- for column in columns if column != person %}
+        null,
+        {%- endfor %}
+        null
+    where false
 ) as person_rows
 
 union all
@@ -85,7 +93,7 @@ select
     {%- if emit_org_ids %}
     coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids
     {%- endif %}
-from {{ wide_relation or relation }} as scoped
+from {{ relation }} as scoped
 left join wide_person on scoped.{{ person }} = wide_person.person_id
 where
     (select caller.is_wide from caller)

@@ -1,2 +1,20 @@
--- First attempts with score, session and duration, for callers who see everybody.
-{{ attempt_facts(by_student=false) }}
+-- First attempts with their session, duration and result: the fact under attempts and
+-- aggregated_session_attempts.
+select
+    first_attempt.student_id,
+    first_attempt.resource_id,
+    attempt_session.session_id,
+    {{ date_of('first_attempt.start_time') }} as date,
+    first_attempt.start_time,
+    first_attempt.end_time,
+    coalesce(
+        round({{ iso_duration_seconds('first_attempt.client_duration') }}),
+        case
+            when first_attempt.end_time >= first_attempt.start_time
+                then {{ whole_seconds('first_attempt.start_time', 'first_attempt.end_time') }}
+        end
+    ) as duration_sec,
+    newest_score.is_correct
+from {{ ref('int_first_attempt') }} as first_attempt
+left join {{ ref('int_newest_score') }} as newest_score on first_attempt.attempt_id = newest_score.attempt_id
+left join {{ ref('int_attempt_session') }} as attempt_session on first_attempt.attempt_id = attempt_session.attempt_id

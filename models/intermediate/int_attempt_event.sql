@@ -1,12 +1,14 @@
--- The events that tie an attempt to a session, one row an attempt and event: the attempt is what the
--- event made (generated) or what it acted on (object).
+-- The events of an attempt, one row an attempt and event: the attempt is what the event made
+-- (generated) or what it acted on (object). An event that names an attempt twice is two rows, told
+-- apart by mention. Neither half has a WHERE clause: Postgres can reach the indexes below a UNION ALL
+-- from a join just as long as its halves are bare tables.
 select
     generated_id as attempt_id,
     session_id,
     event_time,
-    event_id
+    event_id,
+    1 as mention
 from {{ ref('stg_caliper_event') }}
-where generated_id is not null and session_id is not null
 
 union all
 
@@ -14,9 +16,6 @@ select
     object_id as attempt_id,
     session_id,
     event_time,
-    event_id
+    event_id,
+    2 as mention
 from {{ ref('stg_caliper_event') }}
-where
-    object_id is not null
-    and session_id is not null
-    and object_id is distinct from generated_id

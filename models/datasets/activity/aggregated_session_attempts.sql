@@ -1,6 +1,5 @@
 {{ scope_to_caller(
-    relation=ref('int_session_attempt_by_student'),
-    wide_relation=ref('int_session_attempt'),
+    relation=ref('int_session_attempt'),
     person='student_id',
     columns=[
         'session_id', 'student_id', 'date', 'total_questions_answered', 'total_questions_correct', 'avg_duration_sec',
