@@ -1,0 +1,85 @@
+# make run   sets everything up: embedded PostgreSQL, demo data, every view, documentation
+# make test  runs the tests
+# Only make and Python 3.11 to 3.13 are needed. Another Python than the first one found: make PYTHON=...
+
+.DEFAULT_GOAL := help
+.PHONY: help run test docs lint bench mutants lock clean venv
+.DELETE_ON_ERROR:
+# somebody else's modules have no business in this environment
+unexport PYTHONPATH PYTHONHOME
+
+BIN := .venv/bin
+DBT := $(BIN)/dbt
+# The environment is made anew when what it is made from changes, or when the project moves.
+KEY := $(shell { pwd -P; cat requirements.lock pyproject.toml; } | cksum | tr -d ' \t')
+STAMP := .venv/made-from-$(KEY)
+
+help:
+	@sed -n 's/^# \(make [a-z]* .*\)/\1/p' Makefile
+	@echo 'Also: make docs, lint, bench, mutants, lock, clean'
+
+venv: $(STAMP)
+
+$(STAMP): PYTHONS := $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3.13 python3 python)
+$(STAMP):
+	@for python in $(PYTHONS); do \
+	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
+	        found=$$python; break; \
+	    fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "No Python 3.11, 3.12 or 3.13 with its venv module was found; tried" $(PYTHONS). >&2; \
+	    echo "Install one (on Debian: apt-get install python3.11-venv), or name one: make PYTHON=/path/to/python3.11 ..." >&2; \
+	    exit 1; \
+	fi; \
+	if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop || true; fi; \
+	rm -rf .venv && \
+	echo "Making .venv with $$("$$found" --version); this takes a minute or two" && \
+	"$$found" -m venv .venv && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+	$(BIN)/timeback setup && \
+	touch $@
+
+run: $(STAMP)
+	$(BIN)/timeback setup
+	$(BIN)/timeback server start
+	$(BIN)/timeback demo
+	$(DBT) build --profiles-dir . --target embedded
+	$(DBT) docs generate --static --profiles-dir . --target embedded
+	@$(BIN)/timeback status
+
+# Two processes, each with a server of its own; a file's tests stay together, so that they share fixtures.
+test: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+docs: $(STAMP)
+	$(BIN)/timeback setup
+	$(DBT) docs generate --static --profiles-dir . --target embedded
+	@echo 'Open target/static_index.html'
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/yamllint --strict .
+	$(BIN)/sqlfluff lint --processes 2 models tests
+	$(BIN)/timeback setup
+	$(DBT) --quiet parse --profiles-dir . --target embedded
+	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
+
+bench: $(STAMP)
+	$(BIN)/python benchmark/run.py
+
+mutants: $(STAMP)
+	$(BIN)/python python_tests/mutants/run.py
+
+# Writes down the newest versions that pyproject.toml allows, for every system and Python it names.
+lock: $(STAMP)
+	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 \
+	    --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra dev --quiet pyproject.toml --output-file requirements.lock
+
+# Removes what make made, the demo's data included; profiles.yml may be a user's own and stays.
+clean:
+	if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop; fi
+	rm -rf .venv .timeback target logs dbt_packages src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
