@@ -1,11 +1,23 @@
 with event_time as (
-    select 'cheating' as kind, session_id, started_at_time, ended_at_time
+    select
+        'cheating' as kind,
+        session_id,
+        started_at_time,
+        ended_at_time
     from {{ ref('cheating_insights') }}
     union all
-    select 'proctoring' as kind, session_id, started_at_time, ended_at_time
+    select
+        'proctoring' as kind,
+        session_id,
+        started_at_time,
+        ended_at_time
     from {{ ref('proctoring_insights') }}
     union all
-    select 'waste' as kind, session_id, started_at_time, ended_at_time
+    select
+        'waste' as kind,
+        session_id,
+        started_at_time,
+        ended_at_time
     from {{ ref('waste_insights') }}
 ),
 
@@ -19,13 +31,22 @@ event_total as (
 ),
 
 session_total as (
-    select 'cheating' as kind, session_id, cheating_duration_sec as session_sec
+    select
+        'cheating' as kind,
+        session_id,
+        cheating_duration_sec as session_sec
     from {{ ref('sessions_cheating') }}
     union all
-    select 'proctoring' as kind, session_id, proctoring_duration_sec as session_sec
+    select
+        'proctoring' as kind,
+        session_id,
+        proctoring_duration_sec as session_sec
     from {{ ref('sessions_proctoring') }}
     union all
-    select 'waste' as kind, session_id, waste_duration_sec as session_sec
+    select
+        'waste' as kind,
+        session_id,
+        waste_duration_sec as session_sec
     from {{ ref('sessions_waste') }}
 )
 

@@ -73,7 +73,8 @@ select
     count(*) as row_count
 from recorded
 inner join known_word
-    on recorded.source_column = known_word.source_column
-    and lower(regexp_replace(recorded.value, '[\s_-]', '', 'g')) = lower(known_word.value)
-    and recorded.value <> known_word.value
+    on
+        recorded.source_column = known_word.source_column
+        and lower(regexp_replace(recorded.value, '[\s_-]', '', 'g')) = lower(known_word.value)
+        and recorded.value <> known_word.value
 group by recorded.source_column, recorded.value, known_word.value

@@ -8,13 +8,13 @@ select
     session.start_time,
     session.end_time,
     session.duration_sec,
-    exists (
-        select
+    exists(
+        select 1
         from {{ ref('stg_insights_session') }} as insights_session
         where insights_session.session_id = session.session_id and insights_session.webcam_enabled
     ) as webcam_enabled,
-    exists (
-        select
+    exists(
+        select 1
         from {{ ref('stg_insights_session') }} as insights_session
         where insights_session.session_id = session.session_id and insights_session.is_proctored
     ) as is_proctored

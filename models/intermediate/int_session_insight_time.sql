@@ -10,12 +10,13 @@ with kind_insight as (
         insight.started_at_time,
         insight.ended_at_time
     from {{ ref('int_confirmed_insight') }} as insight
-    cross join lateral (
-        values
-        ('waste', insight.is_waste, false),
-        ('cheating', insight.is_cheating, true),
-        ('proctoring', insight.is_proctoring, true)
-    ) as insight_kind (kind, applies, counts_overlaps_once)
+    cross join
+        lateral (
+            values
+            ('waste', insight.is_waste, false),
+            ('cheating', insight.is_cheating, true),
+            ('proctoring', insight.is_proctoring, true)
+        ) as insight_kind (kind, applies, counts_overlaps_once)
     where insight_kind.applies
 ),
 

@@ -9,7 +9,10 @@ roster_only_course as (
         roster_course.course_id::text as id,
         roster_course.title
     from {{ ref('stg_one_roster_course') }} as roster_course
-    where not exists (select from curriculum_course where curriculum_course.id = roster_course.course_id::text)
+    where not exists (
+        select 1 from curriculum_course
+        where curriculum_course.id = roster_course.course_id::text
+    )
 )
 
 select

@@ -25,7 +25,9 @@ def command() -> None:
     """Say what is built on the embedded server, where its documentation is, and how to connect."""
     server = project_server()
     if not server.is_running():
-        click.echo("The embedded server does not run. `make run` builds everything; `timeback server start` starts it.")
+        click.echo(
+            "The embedded server does not run. `timeback server start` starts it, `make run` builds all."
+        )
         return
     schema = os.environ.get("TIMEBACK_SCHEMA", "analytics")
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
