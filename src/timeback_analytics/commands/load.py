@@ -34,7 +34,9 @@ def _list_formats(context: click.Context, parameter: click.Parameter, is_wanted:
 
 def _formats_text() -> str:
     return "\n".join(
-        f"  {form.name:<10} {form.description}:\n{'':<13}{form.accepts}" for form in formats().values()
+        f"  {form.name:<10} {form.description}:\n{'':<13}{form.accepts}"
+        + (f"\n{'':<13}--whole: {form.whole}" if form.whole else "")
+        for form in formats().values()
     )
 
 
@@ -50,6 +52,11 @@ def _formats_text() -> str:
 )
 @click.option("--schema", help="Schema of the operational tables.  [default: operational; on server, public]")
 @click.option("--dry-run", is_flag=True, help="Check and compare everything, and write nothing.")
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="What is loaded is all that there is: mark as tobedeleted what is stored and not listed any more.",
+)
 @click.option("--yes", "-y", is_flag=True, help="Write to a server without asking.")
 @click.option(
     "--list",
@@ -59,15 +66,21 @@ def _formats_text() -> str:
     callback=_list_formats,
     help="Say what can be loaded.",
 )
-def command(format: str, path: Path, target: str, schema: str | None, dry_run: bool, yes: bool) -> None:
+def command(
+    format: str, path: Path, target: str, schema: str | None, dry_run: bool, whole: bool, yes: bool
+) -> None:
     """Load the file or folder PATH, which is of FORMAT, into the operational tables.
 
     All of it is loaded, or where something is wrong with it, nothing. A second load of the same changes
     nothing.
     """
+
+    def run(dry_run: bool) -> Report:
+        return load(format, path, target, schema=schema, dry_run=dry_run, whole=whole, progress=_Bars())
+
     if target == "server" and not dry_run and not yes:
-        _ask(load(format, path, target, schema=schema, dry_run=True, progress=_Bars()))
-    _show(load(format, path, target, schema=schema, dry_run=dry_run, progress=_Bars()), target)
+        _ask(run(dry_run=True))
+    _show(run(dry_run), target)
 
 
 def _ask(report: Report) -> None:
@@ -77,6 +90,8 @@ def _ask(report: Report) -> None:
             "Loading into a server needs --yes where nobody can be asked. Try --dry-run first."
         )
     click.echo(_table(report))
+    for note in report.notes:
+        click.echo(f"\nNote: {note}")
     click.confirm(f"Write this to {report.where}?", abort=True)
 
 

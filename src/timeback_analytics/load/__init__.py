@@ -63,6 +63,7 @@ def load(
     schema: str | None = None,
     connection: psycopg.Connection | None = None,
     dry_run: bool = False,
+    whole: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Load a file or a folder into the operational tables: all of it, or where something is wrong, nothing.
@@ -78,51 +79,67 @@ def load(
         connection: a connection to the target's database to use, and not one of its own. When it is in a
             transaction, the caller commits; else the load does.
         dry_run: whether to check and compare everything, and write nothing.
+        whole: whether what is loaded is all that there is, so that what an earlier load brought and this one
+            does not list becomes tobedeleted; the format's attribute whole says what of.
         progress: told how far it is.
 
     Raises:
         LoadError: what was given cannot be loaded; it says where, why and what to do.
-        TimebackError: the format or target is unknown, or the schema is somebody else's.
+        TimebackError: the format or target is unknown, the schema is somebody else's, or whole cannot be
+            said of the format.
     """
     known = formats()
     if format not in known:
         raise TimebackError(f"There is no format {format}; the formats are {', '.join(known)}.")
-    schema = schema or operational_schema(target)
-    progress = progress or Silence()
+    if whole and known[format].whole is None:
+        raise TimebackError(f"What {format} loads has no whole that something could be missing from.")
+    job = _Job(
+        known[format],
+        Path(path),
+        target,
+        schema or operational_schema(target),
+        dry_run,
+        whole,
+        progress or Silence(),
+    )
     if connection is not None:
-        return _load(known[format], Path(path), target, schema, connection, dry_run, progress)
+        return job.run(connection)
     with connect(target, autocommit=True) as own:
-        return _load(known[format], Path(path), target, schema, own, dry_run, progress)
+        return job.run(own)
 
 
-def _load(
-    form: Format,
-    path: Path,
-    target: str,
-    schema: str,
-    conn: psycopg.Connection,
-    dry_run: bool,
-    progress: Progress,
-) -> Report:
-    what = str(path)
-    report = None
-    try:
-        with conn.transaction(force_rollback=dry_run):
-            if target == "embedded":
-                create_operational_schema(conn, schema)
-            database = Database(conn, schema)
-            database.require(what, form.tables)
-            problems = Problems()
-            reading = form.read(path, database, problems, progress)
-            problems.raise_if_any(what)
-            results = write(database, reading.tables, progress, dry_run=dry_run)
-            where = f"schema {schema} of database {conn.info.dbname}"
-            report = Report(reading.what, where, tuple(results), tuple(reading.notes), dry_run)
-    except psycopg.Error as error:
-        raise LoadError(what, [_refusal(schema, error)]) from error
-    except OSError as error:
-        raise LoadError(what, [Problem(path.name, f"it cannot be read ({error.strerror}).")]) from error
-    return report
+@dataclass(frozen=True)
+class _Job:
+    """A load; see load for the attributes."""
+
+    format: Format
+    path: Path
+    target: str
+    schema: str
+    dry_run: bool
+    whole: bool
+    progress: Progress
+
+    def run(self, conn: psycopg.Connection) -> Report:
+        """Read, check and write, in one transaction."""
+        what = str(self.path)
+        try:
+            with conn.transaction(force_rollback=self.dry_run):
+                if self.target == "embedded":
+                    create_operational_schema(conn, self.schema)
+                database = Database(conn, self.schema)
+                database.require(what, self.format.tables)
+                problems = Problems()
+                reading = self.format.read(self.path, database, problems, self.progress, whole=self.whole)
+                problems.raise_if_any(what)
+                results = write(database, reading.tables, self.progress, dry_run=self.dry_run)
+        except psycopg.Error as error:
+            raise LoadError(what, [_refusal(self.schema, error)]) from error
+        except OSError as error:
+            reason = f"it cannot be read ({error.strerror or error})."
+            raise LoadError(what, [Problem(self.path.name, reason)]) from error
+        where = f"schema {self.schema} of database {conn.info.dbname}"
+        return Report(reading.what, where, tuple(results), tuple(reading.notes), self.dry_run)
 
 
 def _refusal(schema: str, error: psycopg.Error) -> Problem:

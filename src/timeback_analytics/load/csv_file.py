@@ -225,9 +225,14 @@ def as_word(cell: str) -> str:
     return cell.strip(_WHITE_SPACE)
 
 
+def as_places(cell: str) -> list[str | None]:
+    """The elements of a list with commas, each in its place, without white space around; None where blank."""
+    return [part.strip(_WHITE_SPACE) or None for part in cell.split(",")]
+
+
 def as_list(cell: str) -> list[str]:
-    """The elements of a list with commas, without white space around them, empty ones and repetitions."""
-    words = list(dict.fromkeys(word for part in cell.split(",") if (word := part.strip(_WHITE_SPACE))))
+    """The elements of a list with commas, without white space around them; blank ones are left out."""
+    words = [word for word in as_places(cell) if word]
     if not words:
         raise MalformedError("the list has nothing between its commas.")
     return words
@@ -276,6 +281,11 @@ def as_date(cell: str) -> str:
     except ValueError as error:
         raise MalformedError(f"there is no such date ({error}).") from None
     return word
+
+
+def as_midnight(cell: str) -> str:
+    """A date, as the instant at which it begins in UTC."""
+    return f"{as_date(cell)}T00:00:00+00:00"
 
 
 @lru_cache(maxsize=2**14)

@@ -36,6 +36,7 @@ class TableRows:
         key: the columns that tell rows apart; no two of the rows have the same.
         mode: upsert writes new and changed rows; insert new rows alone; set makes the rows of the owners
             exactly these, where a row is nothing but its key.
+        newer_only: whether a row is left as it is when the table has a later date_last_modified.
         owners: with mode set, whose rows these are.
         vacate: by unique column, SQL (the row is t) for a value that no row has and that the row may
             take while rows exchange theirs.
@@ -46,6 +47,7 @@ class TableRows:
     rows: Sequence[tuple[Any, ...]]
     key: tuple[str, ...] = ("id",)
     mode: Literal["upsert", "insert", "set"] = "upsert"
+    newer_only: bool = False
     owners: Owners | None = None
     vacate: dict[str, str] = field(default_factory=dict)
 
@@ -73,14 +75,19 @@ class Format(Protocol):
         description: what it is, in one line.
         accepts: what the path may be.
         tables: the operational tables that it writes or looks up, with the columns that it needs.
+        whole: which stored rows become tobedeleted when what is loaded is said to be the whole, in words;
+            None where that cannot be said of the format.
     """
 
     name: str
     description: str
     accepts: str
     tables: dict[str, tuple[str, ...]]
+    whole: str | None
 
-    def read(self, path: Path, database: Database, problems: Problems, progress: Progress) -> Reading:
+    def read(
+        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+    ) -> Reading:
         """Read and check it all, and give the rows; nothing is written.
 
         Args:
@@ -88,6 +95,7 @@ class Format(Protocol):
             database: what is stored already, for references to what an earlier load brought.
             problems: where to note what is wrong; with any, the rows are not used.
             progress: told how far it is.
+            whole: whether what is stored and not listed here is gone; only where the format says what of.
 
         Raises:
             LoadError: it is not worth reading on.

@@ -85,9 +85,7 @@ class _Stage:
             "stage": sql.Identifier("pg_temp", f"load_{rows.table}"),
             "owners": sql.Identifier("pg_temp", f"load_{rows.table}_owners"),
             "action": sql.Identifier(_ACTION),
-            "same_key": self._all(
-                "t.{0} is not distinct from s.{0}" if rows.mode == "set" else "t.{0} = s.{0}"
-            ),
+            "same_key": self._same_key(),
         }
 
     @property
@@ -102,8 +100,15 @@ class _Stage:
     def _run(self, statement: str, **parts: sql.Composable) -> psycopg.Cursor:
         return self._conn.execute(sql.SQL(statement).format(**self._names, **parts))
 
-    def _all(self, template: str) -> sql.Composable:
-        return _join(" and ", template, self._rows.key)
+    def _same_key(self) -> sql.Composable:
+        # in a set, what is not the owner may be null; the owner's plain = is what lets the join be a fast one
+        owners = self._rows.owners
+        return sql.SQL(" and ").join(
+            sql.SQL(
+                "t.{0} is not distinct from s.{0}" if owners and name != owners.column else "t.{0} = s.{0}"
+            ).format(sql.Identifier(name))
+            for name in self._rows.key
+        )
 
     def fill(self, progress: Progress) -> None:
         """Make the temporary table, with the target's types, and copy the rows into it."""
@@ -168,10 +173,13 @@ class _Stage:
         ]
         if not self._is_dated:
             return sql.SQL("case when {} then 'updated' else 'unchanged' end").format(_any(changed))
-        return sql.SQL(
-            "case when t.{date} > s.{date} and ({changed}) then 'older'"
-            " when s.{date} > t.{date} or {changed} then 'updated' else 'unchanged' end"
-        ).format(date=sql.Identifier(_MODIFIED), changed=_any(changed))
+        updated = "when {changed} or s.{date} <> t.{date} then 'updated' else 'unchanged' end"
+        if self._rows.newer_only:
+            updated = (
+                "when t.{date} > s.{date} then case when {changed} then 'older' else 'unchanged' end "
+                + updated
+            )
+        return sql.SQL("case " + updated).format(date=sql.Identifier(_MODIFIED), changed=_any(changed))
 
     def _leave_out_older_owners(self, owner_stage: "_Stage") -> None:
         parts = {

@@ -24,6 +24,7 @@ class Case:
     name = "case"
     description = "CASE framework package (CFPackage), version 1.0"
     accepts = "a JSON file, or a folder of them, read in the order of their names"
+    whole = None
 
     def __init__(self) -> None:
         self.tables = {
@@ -39,7 +40,9 @@ class Case:
             "cf_item_subject": ("cf_item_id", "subject_id"),
         }
 
-    def read(self, path: Path, database: Database, problems: Problems, progress: Progress) -> Reading:
+    def read(
+        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+    ) -> Reading:
         """See Format.read."""
         files = sorted(path.glob("*.json")) if path.is_dir() else [path]
         if not files:

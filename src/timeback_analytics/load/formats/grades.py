@@ -43,11 +43,14 @@ class Grades:
     name = "grades"
     description = "grade levels by CEDS code, as OpenSALT has them"
     accepts = "a CSV file with the columns Rank, Code, Title, and UUID where the levels have ids"
+    whole = None
 
     def __init__(self) -> None:
         self.tables = {_TABLE: _COLUMNS}
 
-    def read(self, path: Path, database: Database, problems: Problems, progress: Progress) -> Reading:
+    def read(
+        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+    ) -> Reading:
         """See Format.read."""
         if not path.is_file():
             raise LoadError(str(path), [Problem(path.name, "there is no such file.")])
