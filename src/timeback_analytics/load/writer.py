@@ -175,10 +175,7 @@ class _Stage:
             return sql.SQL("case when {} then 'updated' else 'unchanged' end").format(_any(changed))
         updated = "when {changed} or s.{date} <> t.{date} then 'updated' else 'unchanged' end"
         if self._rows.newer_only:
-            updated = (
-                "when t.{date} > s.{date} then case when {changed} then 'older' else 'unchanged' end "
-                + updated
-            )
+            updated = "when t.{date} > s.{date} then 'older' " + updated
         return sql.SQL("case " + updated).format(date=sql.Identifier(_MODIFIED), changed=_any(changed))
 
     def _leave_out_older_owners(self, owner_stage: "_Stage") -> None:

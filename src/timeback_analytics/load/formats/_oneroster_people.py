@@ -1,4 +1,4 @@
-"""Roles and relationships that users.csv implies; they have no sourcedId, and end when a record drops them."""
+"""Roles and relationships that users.csv implies; without a sourcedId, they end when a record drops them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,0 +1,459 @@
+"""What cannot be loaded: each fault is told with its file, line, column and value, and nothing is written."""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from load_helpers import contents
+from roster_bundles import Bundle, columns, csv_bytes, row_id, small_bundle, written, zipped
+
+from timeback_analytics.load import LoadError, Problem, load, source
+
+Place = tuple[str, int | None, str | None, str | None]
+
+
+def refused(conn: psycopg.Connection, path: Path) -> LoadError:
+    """The error of loading the path, which must leave every table as it was."""
+    before = contents(conn)
+    with pytest.raises(LoadError) as caught:
+        load("oneroster", path, connection=conn)
+    assert contents(conn) == before
+    return caught.value
+
+
+def place(problem: Problem) -> Place:
+    return problem.file, problem.line, problem.column, problem.value
+
+
+def change(file: str, number: int, **values: str) -> Callable[[Bundle], None]:
+    def apply(bundle: Bundle) -> None:
+        bundle[file][number] |= values
+
+    return apply
+
+
+def repeat(file: str, **values: str) -> Callable[[Bundle], None]:
+    """Add the first record of a file once more, with other values."""
+
+    def apply(bundle: Bundle) -> None:
+        bundle[file].append(bundle[file][0] | values)
+
+    return apply
+
+
+ALICE = "11111111-1111-4111-8111-11111111111A"
+# version, what is wrong, where that is told, words of the reason
+FAULTS: dict[str, tuple[str, Callable[[Bundle], None], Place, str]] = {
+    "organization type": (
+        "1.1", change("orgs", 1, type="skool"), ("orgs.csv", 3, "type", "skool"), "not one of the values",
+    ),
+    "organization without name": ("1.1", change("orgs", 0, name=" "), ("orgs.csv", 2, "name", None), "empty"),
+    "unknown parent": (
+        "1.1", change("orgs", 1, parentSourcedId="d9"), ("orgs.csv", 3, "parentSourcedId", "d9"),
+        "no such organization in orgs.csv and the database has none",
+    ),
+    "no sourcedId": ("1.1", change("courses", 0, sourcedId=""), ("courses.csv", 2, "sourcedId", None), "empty"),
+    "course of an unknown organization": (
+        "1.2", change("courses", 0, orgSourcedId="s9"), ("courses.csv", 2, "orgSourcedId", "s9"),
+        "no such organization",
+    ),
+    "sourcedId twice": (
+        "1.1", repeat("orgs", name="Copy"), ("orgs.csv", 4, "sourcedId", "d1"), "line 2 has the same",
+    ),
+    "sourcedId twice, in other capitals": (
+        "1.1", lambda bundle: bundle["courses"].extend(
+            {"sourcedId": written, "title": "x", "orgSourcedId": "s1"} for written in (ALICE, ALICE.lower())
+        ),
+        ("courses.csv", 4, "sourcedId", ALICE.lower()), "line 3 has the same",
+    ),
+    "sourcedId too long": (
+        "1.1", change("courses", 0, courseCode="x") and repeat("courses", sourcedId="x" * 256),
+        ("courses.csv", 3, "sourcedId", "x" * 256), "255",
+    ),
+    "status": ("1.1", change("users", 1, status="gone"), ("users.csv", 3, "status", "gone"), "not one of"),
+    "timestamp": (
+        "1.1", change("users", 1, dateLastModified="2025-13-01T00:00:00Z"),
+        ("users.csv", 3, "dateLastModified", "2025-13-01T00:00:00Z"), "no such time",
+    ),
+    "timestamp without zone": (
+        "1.1", change("users", 1, dateLastModified="2025-10-01T00:00:00"),
+        ("users.csv", 3, "dateLastModified", "2025-10-01T00:00:00"), "no time zone",
+    ),
+    "timestamp of another form": (
+        "1.1", change("users", 1, dateLastModified="10/1/2025"),
+        ("users.csv", 3, "dateLastModified", "10/1/2025"), "not a timestamp",
+    ),
+    "enabledUser": ("1.2", change("users", 2, enabledUser="yes"), ("users.csv", 4, "enabledUser", "yes"), "true"),
+    "address twice": (
+        "1.2", change("users", 2, email="ADA@example.org"), ("users.csv", 4, "email", "ADA@example.org"),
+        "line 2 has the same address",
+    ),
+    "user of an unknown organization": (
+        "1.1", change("users", 0, orgSourcedIds="s1,s9"), ("users.csv", 2, "orgSourcedIds", "s9"),
+        "no such organization",
+    ),
+    "user without organization": (
+        "1.1", change("users", 0, orgSourcedIds=" , "), ("users.csv", 2, "orgSourcedIds", " , "), "nothing between",
+    ),
+    "unknown role": ("1.1", change("users", 0, role="pupil"), ("users.csv", 2, "role", "pupil"), "not one of"),
+    "unknown agent": (
+        "1.2", change("users", 0, agentSourcedIds="grace,nobody"),
+        ("users.csv", 2, "agentSourcedIds", "nobody"), "no such user",
+    ),
+    "own agent": (
+        "1.1", change("users", 0, agentSourcedIds="ada"), ("users.csv", 2, "agentSourcedIds", "ada"), "own agent",
+    ),
+    "agent without role": (
+        "1.2", lambda bundle: bundle["roles"].pop(2), ("users.csv", 2, "agentSourcedIds", "byron"), "no role",
+    ),
+    "role of an unknown user": (
+        "1.2", change("roles", 2, userSourcedId="nobody") and repeat("roles", sourcedId="r9", userSourcedId="x"),
+        ("roles.csv", 5, "userSourcedId", "x"), "no such user",
+    ),
+    "role type": (
+        "1.2", change("roles", 0, roleType="main"), ("roles.csv", 2, "roleType", "main"), "primary, secondary",
+    ),
+    "role date": (
+        "1.2", change("roles", 0, beginDate="2025-02-30"), ("roles.csv", 2, "beginDate", "2025-02-30"),
+        "no such date",
+    ),
+    "class type": (
+        "1.1", change("classes", 0, classType="ext:"), ("classes.csv", 2, "classType", "ext:"), "not one of",
+    ),
+    "class of an unknown course": (
+        "1.2", change("classes", 0, courseSourcedId="c9"), ("classes.csv", 2, "courseSourcedId", "c9"),
+        "no such course",
+    ),
+    "class of an unknown school": (
+        "1.1", change("classes", 0, schoolSourcedId="s9"), ("classes.csv", 2, "schoolSourcedId", "s9"),
+        "no such organization",
+    ),
+    "subjects without codes": (
+        "1.1", change("classes", 0, subjects="A,B", subjectCodes="1"),
+        ("classes.csv", 2, "subjectCodes", "1"), "1 codes for 2 subjects",
+    ),
+    "enrollment of an unknown user": (
+        "1.1", change("enrollments", 1, userSourcedId="nobody"),
+        ("enrollments.csv", 3, "userSourcedId", "nobody"), "no such user",
+    ),
+    "enrollment in an unknown class": (
+        "1.2", change("enrollments", 1, classSourcedId="k9"),
+        ("enrollments.csv", 3, "classSourcedId", "k9"), "no such class",
+    ),
+    "enrollment date": (
+        "1.1", change("enrollments", 0, endDate="2026-6-10"),
+        ("enrollments.csv", 2, "endDate", "2026-6-10"), "YYYY-MM-DD",
+    ),
+    "unknown term": (
+        "1.1", lambda bundle: (
+            bundle.update(academicSessions=[{"sourcedId": "t1"}]), change("classes", 0, termSourcedIds="t1,t2")(bundle)
+        ),
+        ("classes.csv", 2, "termSourcedIds", "t2"), "no such academic session",
+    ),
+    "score": (
+        "1.1", lambda bundle: bundle.update(results=[{
+            "sourcedId": "x1", "lineItemSourcedId": "l1", "studentSourcedId": "ada", "scoreStatus": "submitted",
+            "score": "NaN", "scoreDate": "2025-10-01",
+        }]),
+        ("results.csv", 2, "score", "NaN"), "not a number",
+    ),
+    "NUL": ("1.1", change("orgs", 0, name="a\0b"), ("orgs.csv", 2, "name", "a\0b"), "NUL"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_fault(conn: psycopg.Connection, tmp_path: Path, fault: str) -> None:
+    version, spoil, where, words = FAULTS[fault]
+    bundle = small_bundle(version)
+    spoil(bundle)
+    error = refused(conn, written(tmp_path / "bundle", version, bundle))
+    assert [place(problem) for problem in error.problems] == [where]
+    assert words in f"{error.problems[0].reason} {error.problems[0].remedy}"
+    assert error.total == 1
+
+
+def test_line_is_the_one_where_the_record_starts(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = small_bundle("1.1")
+    bundle["orgs"][0]["name"] = "two\r\nlines"
+    bundle["orgs"][1]["type"] = "skool"
+    error = refused(conn, written(tmp_path / "bundle", "1.1", bundle))
+    assert [place(problem) for problem in error.problems] == [("orgs.csv", 4, "type", "skool")]
+
+
+def test_every_problem_is_found_and_the_first_are_shown(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = small_bundle("1.1")
+    bundle["orgs"] += [{"sourcedId": f"x{n}", "name": "x", "type": "skool"} for n in range(1500)]
+    bundle["enrollments"][0]["role"] = "\x1b[31m"
+    error = refused(conn, written(tmp_path / "bundle", "1.1", bundle))
+    assert error.total == 1501
+    text = str(error).splitlines()
+    assert len(text) == 22
+    assert text[1].startswith("  orgs.csv, line 4, column type: 'skool': ")
+    assert text[-1] == "  ... and 1,481 more"
+
+
+def test_terminal_is_not_written_to_by_values(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = small_bundle("1.1")
+    bundle["enrollments"][0]["role"] = "\x1b[31mré\n" + "x" * 500
+    error = refused(conn, written(tmp_path / "bundle", "1.1", bundle))
+    assert r"'\x1b[31mré\n" in str(error)
+    assert "\x1b" not in str(error)
+    assert len(str(error)) < 600
+
+
+def test_references_are_good_when_the_database_has_them(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = small_bundle("1.1")
+    rest = {"enrollments": bundle.pop("enrollments")}
+    error = refused(conn, written(tmp_path / "early", "1.1", rest))
+    # one problem an id, however many records refer to it
+    assert sorted(place(problem)[1:] for problem in error.problems) == [
+        (2, "classSourcedId", "k1"),
+        (2, "schoolSourcedId", "s1"),
+        (2, "userSourcedId", "ada"),
+        (3, "userSourcedId", "grace"),
+    ]
+    assert "1 more records refer to it" in str(error)
+    load("oneroster", written(tmp_path / "rest", "1.1", bundle), connection=conn)
+    load("oneroster", tmp_path / "early", connection=conn)
+
+
+def test_address_of_somebody_in_the_database(conn: psycopg.Connection, tmp_path: Path) -> None:
+    load("oneroster", written(tmp_path / "first", "1.1", small_bundle("1.1")), connection=conn)
+    user = small_bundle("1.1")["users"][0] | {"sourcedId": "other", "email": "GRACE@example.org"}
+    error = refused(conn, written(tmp_path / "second", "1.1", {"users": [user | {"agentSourcedIds": ""}]}))
+    assert [place(problem) for problem in error.problems] == [("users.csv", 2, "email", "GRACE@example.org")]
+    assert row_id("user", "grace") in str(error)
+
+
+def test_delta_says_how_and_when(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = {"orgs": [small_bundle("1.1")["orgs"][0] | {"status": "active"}]}
+    error = refused(conn, written(tmp_path / "bundle", "1.1", bundle, mode="delta"))
+    assert [place(problem) for problem in error.problems] == [("orgs.csv", 2, "dateLastModified", None)]
+
+
+MANIFESTS: dict[str, tuple[str, dict[str, str | None], Place, str]] = {
+    "version that is not known": (
+        "1.1", {"oneroster.version": "1.3"}, ("manifest.csv", 3, "value", "1.3"), "1.1 or 1.2",
+    ),
+    "no version": ("1.1", {"oneroster.version": None}, ("manifest.csv", None, None, None), "oneroster.version"),
+    "version of the manifest": (
+        "1.1", {"manifest.version": "2.0"}, ("manifest.csv", 2, "value", "2.0"), "manifest.version",
+    ),
+    "mode": ("1.1", {"file.orgs": "full"}, ("manifest.csv", 4, "value", "full"), "absent, bulk, delta"),
+    "file that is not there": (
+        "1.1", {"file.results": "bulk"}, ("manifest.csv", 9, "value", "bulk"), "no results.csv",
+    ),
+    "file that is said to be absent": (
+        "1.1", {"file.orgs": "absent"}, ("manifest.csv", 4, "value", "absent"), "has a orgs.csv",
+    ),
+    "file that is not listed": ("1.1", {"file.orgs": None}, ("manifest.csv", None, None, None), "not listed"),
+    "roles of version 1.2 in 1.1": (
+        "1.2", {"oneroster.version": "1.1", "file.users": "absent"}, ("manifest.csv", 9, "value", "bulk"),
+        "roles.csv, which version 1.1 does not know",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", MANIFESTS)
+def test_manifest(conn: psycopg.Connection, tmp_path: Path, fault: str) -> None:
+    version, properties, where, words = MANIFESTS[fault]
+    folder = written(tmp_path / "bundle", version, small_bundle(version), manifest=properties)
+    if properties.get("file.users") == "absent":
+        (folder / "users.csv").unlink()
+    error = refused(conn, folder)
+    assert place(error.problems[0]) == where
+    assert words in f"{error.problems[0].reason} {error.problems[0].remedy}"
+
+
+def test_manifest_that_contradicts_itself(conn: psycopg.Connection, tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    with (folder / "manifest.csv").open("a", newline="") as manifest:
+        manifest.write("file.orgs,delta\r\n")
+    error = refused(conn, folder)
+    assert [place(problem) for problem in error.problems] == [
+        ("manifest.csv", 9, "propertyName", "file.orgs")
+    ]
+
+
+def test_no_manifest(conn: psycopg.Connection, tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    (folder / "manifest.csv").unlink()
+    assert [place(problem) for problem in refused(conn, folder).problems] == [
+        ("manifest.csv", None, None, None)
+    ]
+
+
+def test_everybody_has_a_role(conn: psycopg.Connection, tmp_path: Path) -> None:
+    bundle = small_bundle("1.2")
+    del bundle["roles"]
+    assert "nobody has a role" in str(refused(conn, written(tmp_path / "bundle", "1.2", bundle)))
+
+
+def test_missing_file_is_the_only_problem(conn: psycopg.Connection, tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    (folder / "orgs.csv").unlink()
+    error = refused(conn, folder)
+    assert [place(problem) for problem in error.problems] == [("manifest.csv", 4, "value", "bulk")]
+
+
+BYTES: dict[str, tuple[Callable[[bytes], bytes], Place, str]] = {
+    "latin-1": (
+        lambda data: data.replace(b"District", "Örebro".encode("latin-1")), ("orgs.csv", 2, None, "d6"),
+        "not UTF-8",
+    ),
+    "UTF-16": (lambda data: data.decode().encode("utf-16"), ("orgs.csv", None, None, None), "UTF-16"),
+    "nothing": (lambda data: b"", ("orgs.csv", 1, None, None), "not even a header"),
+    "cut in a quotation": (
+        lambda data: data.replace(b"School", b'"School'), ("orgs.csv", 3, None, None), "no CSV",
+    ),
+    "text after a quotation": (
+        lambda data: data.replace(b"District", b'"Dis"trict'), ("orgs.csv", 2, None, None), "no CSV",
+    ),
+    "missing column": (
+        lambda data: data.replace(b"type", b"metadata.type"), ("orgs.csv", 1, "type", None), "missing",
+    ),
+    "column in capitals": (
+        lambda data: data.replace(b"parentSourcedId", b"ParentSourcedID"),
+        ("orgs.csv", 1, "parentSourcedId", "ParentSourcedID"), "capitals matter",
+    ),
+    "column twice": (
+        lambda data: data.replace(b"identifier", b"name"), ("orgs.csv", 1, "name", None), "more than once",
+    ),
+    "too many values": (
+        lambda data: data.replace(b"District", b"District, North"), ("orgs.csv", 2, None, None), "8 values",
+    ),
+    "too few values": (
+        lambda data: data.replace(b",,d1", b",d1"), ("orgs.csv", 3, None, None), "6 values",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BYTES)
+def test_file_that_is_no_csv_of_its_kind(conn: psycopg.Connection, tmp_path: Path, fault: str) -> None:
+    spoil, where, words = BYTES[fault]
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    data = csv_bytes(columns("1.1", "orgs"), small_bundle("1.1")["orgs"])
+    (folder / "orgs.csv").write_bytes(spoil(data))
+    error = refused(conn, folder)
+    # what else refers to the file is no problem of its own
+    assert [place(problem) for problem in error.problems] == [where]
+    assert words in str(error)
+
+
+def test_bytes_that_are_split_between_chunks(
+    conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line of a bad byte is right wherever the chunks of the reader end."""
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    good = (folder / "orgs.csv").read_bytes().replace(b"District", "Üñí".encode())
+    (folder / "orgs.csv").write_bytes(good + b"x,,,\xc3(,school,,\r\n")
+    for chunk in range(1, 12):
+        monkeypatch.setattr("timeback_analytics.load.csv_file._CHUNK", chunk)
+        error = refused(conn, folder)
+        assert [place(problem)[:2] for problem in error.problems] == [("orgs.csv", 4)]
+        assert f"byte {len(good) + 5:,}" in str(error)
+
+
+def make_zip(path: Path, files: dict[str, bytes], **options: Any) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name) if options.get("info") else name, data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["../users.csv", "/etc/users.csv", "a/../../users.csv", "C:users.csv", "a\\users.csv"]
+)
+def test_zip_that_points_out_of_itself(conn: psycopg.Connection, tmp_path: Path, name: str) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, b"x")
+    assert "points out of the zip" in str(refused(conn, path))
+
+
+def test_zip_bomb(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("demographics.csv", b"0" * 2**27)
+    assert path.stat().st_size < 2**20
+    assert "would unpack to 134," in str(refused(conn, path))
+
+
+def test_zip_that_is_too_large_or_has_too_many_files(
+    conn: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "MAX_BYTES", 100)
+        assert "the limit is 100 bytes" in str(refused(conn, path))
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "MAX_ENTRIES", 5)
+        assert "has 6 files" in str(refused(conn, path))
+
+
+def test_zip_that_is_damaged(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("orgs.csv")
+    start = info.header_offset + 30 + len("orgs.csv")
+    data[start : start + info.compress_size] = b"\xff" * info.compress_size
+    path.write_bytes(data)
+    assert "the zip is damaged" in str(refused(conn, path))
+
+
+def test_zip_with_a_password(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    data = bytearray(path.read_bytes())
+    # the flag of every entry in the directory at the end
+    at = data.find(b"PK\x01\x02")
+    while at >= 0:
+        data[at + 8] |= 1
+        at = data.find(b"PK\x01\x02", at + 1)
+    path.write_bytes(data)
+    assert "is encrypted" in str(refused(conn, path))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_zip_with_two_files_of_a_name(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("orgs.csv", b"x")
+    assert "two files named orgs.csv" in str(refused(conn, path))
+
+
+def test_zip_with_two_bundles(conn: psycopg.Connection, tmp_path: Path) -> None:
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"))
+    path = zipped(folder, "a")
+    with zipfile.ZipFile(path, "a") as archive:
+        for file in folder.iterdir():
+            archive.write(file, f"b/{file.name}")
+    assert "more than one folder: a, b" in str(refused(conn, path))
+
+
+def test_zip_with_clutter(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = zipped(written(tmp_path / "bundle", "1.1", small_bundle("1.1")), "bundle")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("__MACOSX/bundle/._orgs.csv", b"x")
+        archive.writestr("bundle/.DS_Store", b"x")
+    assert load("oneroster", path, connection=conn).changes
+
+
+@pytest.mark.parametrize("data", [None, b"", b"not a zip", b"PK\x03\x04"])
+def test_neither_folder_nor_zip(conn: psycopg.Connection, tmp_path: Path, data: bytes | None) -> None:
+    path = tmp_path / "bundle.zip"
+    if data is not None:
+        path.write_bytes(data)
+    assert "neither a folder nor a zip" in str(refused(conn, path)) or data is None
+
+
+def test_zip_without_manifest(conn: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/b/manifest.csv", b"x")
+    assert [place(problem) for problem in refused(conn, path).problems] == [
+        ("manifest.csv", None, None, None)
+    ]
