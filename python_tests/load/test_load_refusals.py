@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -44,124 +43,212 @@ def repeat(file: str, **values: str) -> Callable[[Bundle], None]:
     return apply
 
 
+def with_term(bundle: Bundle) -> None:
+    """Add a term, and have the class be held in that one and another."""
+    bundle["academicSessions"] = [{"sourcedId": "t1"}]
+    bundle["classes"][0]["termSourcedIds"] = "t1,t2"
+
+
 ALICE = "11111111-1111-4111-8111-11111111111A"
 # version, what is wrong, where that is told, words of the reason
 FAULTS: dict[str, tuple[str, Callable[[Bundle], None], Place, str]] = {
     "organization type": (
-        "1.1", change("orgs", 1, type="skool"), ("orgs.csv", 3, "type", "skool"), "not one of the values",
+        "1.1",
+        change("orgs", 1, type="skool"),
+        ("orgs.csv", 3, "type", "skool"),
+        "not one of the values",
     ),
     "organization without name": ("1.1", change("orgs", 0, name=" "), ("orgs.csv", 2, "name", None), "empty"),
     "unknown parent": (
-        "1.1", change("orgs", 1, parentSourcedId="d9"), ("orgs.csv", 3, "parentSourcedId", "d9"),
+        "1.1",
+        change("orgs", 1, parentSourcedId="d9"),
+        ("orgs.csv", 3, "parentSourcedId", "d9"),
         "no such organization in orgs.csv and the database has none",
     ),
-    "no sourcedId": ("1.1", change("courses", 0, sourcedId=""), ("courses.csv", 2, "sourcedId", None), "empty"),
+    "no sourcedId": (
+        "1.1",
+        change("courses", 0, sourcedId=""),
+        ("courses.csv", 2, "sourcedId", None),
+        "empty",
+    ),
     "course of an unknown organization": (
-        "1.2", change("courses", 0, orgSourcedId="s9"), ("courses.csv", 2, "orgSourcedId", "s9"),
+        "1.2",
+        change("courses", 0, orgSourcedId="s9"),
+        ("courses.csv", 2, "orgSourcedId", "s9"),
         "no such organization",
     ),
     "sourcedId twice": (
-        "1.1", repeat("orgs", name="Copy"), ("orgs.csv", 4, "sourcedId", "d1"), "line 2 has the same",
+        "1.1",
+        repeat("orgs", name="Copy"),
+        ("orgs.csv", 4, "sourcedId", "d1"),
+        "line 2 has the same",
     ),
     "sourcedId twice, in other capitals": (
-        "1.1", lambda bundle: bundle["courses"].extend(
+        "1.1",
+        lambda bundle: bundle["courses"].extend(
             {"sourcedId": written, "title": "x", "orgSourcedId": "s1"} for written in (ALICE, ALICE.lower())
         ),
-        ("courses.csv", 4, "sourcedId", ALICE.lower()), "line 3 has the same",
+        ("courses.csv", 4, "sourcedId", ALICE.lower()),
+        "line 3 has the same",
     ),
     "sourcedId too long": (
-        "1.1", change("courses", 0, courseCode="x") and repeat("courses", sourcedId="x" * 256),
-        ("courses.csv", 3, "sourcedId", "x" * 256), "255",
+        "1.1",
+        repeat("courses", sourcedId="x" * 256),
+        ("courses.csv", 3, "sourcedId", "x" * 256),
+        "255",
     ),
     "status": ("1.1", change("users", 1, status="gone"), ("users.csv", 3, "status", "gone"), "not one of"),
     "timestamp": (
-        "1.1", change("users", 1, dateLastModified="2025-13-01T00:00:00Z"),
-        ("users.csv", 3, "dateLastModified", "2025-13-01T00:00:00Z"), "no such time",
+        "1.1",
+        change("users", 1, dateLastModified="2025-13-01T00:00:00Z"),
+        ("users.csv", 3, "dateLastModified", "2025-13-01T00:00:00Z"),
+        "no such time",
     ),
     "timestamp without zone": (
-        "1.1", change("users", 1, dateLastModified="2025-10-01T00:00:00"),
-        ("users.csv", 3, "dateLastModified", "2025-10-01T00:00:00"), "no time zone",
+        "1.1",
+        change("users", 1, dateLastModified="2025-10-01T00:00:00"),
+        ("users.csv", 3, "dateLastModified", "2025-10-01T00:00:00"),
+        "no time zone",
     ),
     "timestamp of another form": (
-        "1.1", change("users", 1, dateLastModified="10/1/2025"),
-        ("users.csv", 3, "dateLastModified", "10/1/2025"), "not a timestamp",
+        "1.1",
+        change("users", 1, dateLastModified="10/1/2025"),
+        ("users.csv", 3, "dateLastModified", "10/1/2025"),
+        "not a timestamp",
     ),
-    "enabledUser": ("1.2", change("users", 2, enabledUser="yes"), ("users.csv", 4, "enabledUser", "yes"), "true"),
+    "enabledUser": (
+        "1.2",
+        change("users", 2, enabledUser="yes"),
+        ("users.csv", 4, "enabledUser", "yes"),
+        "true",
+    ),
     "address twice": (
-        "1.2", change("users", 2, email="ADA@example.org"), ("users.csv", 4, "email", "ADA@example.org"),
+        "1.2",
+        change("users", 2, email="ADA@example.org"),
+        ("users.csv", 4, "email", "ADA@example.org"),
         "line 2 has the same address",
     ),
     "user of an unknown organization": (
-        "1.1", change("users", 0, orgSourcedIds="s1,s9"), ("users.csv", 2, "orgSourcedIds", "s9"),
+        "1.1",
+        change("users", 0, orgSourcedIds="s1,s9"),
+        ("users.csv", 2, "orgSourcedIds", "s9"),
         "no such organization",
     ),
     "user without organization": (
-        "1.1", change("users", 0, orgSourcedIds=" , "), ("users.csv", 2, "orgSourcedIds", " , "), "nothing between",
+        "1.1",
+        change("users", 0, orgSourcedIds=" , "),
+        ("users.csv", 2, "orgSourcedIds", " , "),
+        "nothing between",
     ),
-    "unknown role": ("1.1", change("users", 0, role="pupil"), ("users.csv", 2, "role", "pupil"), "not one of"),
+    "unknown role": (
+        "1.1",
+        change("users", 0, role="pupil"),
+        ("users.csv", 2, "role", "pupil"),
+        "not one of",
+    ),
     "unknown agent": (
-        "1.2", change("users", 0, agentSourcedIds="grace,nobody"),
-        ("users.csv", 2, "agentSourcedIds", "nobody"), "no such user",
+        "1.2",
+        change("users", 0, agentSourcedIds="grace,nobody"),
+        ("users.csv", 2, "agentSourcedIds", "nobody"),
+        "no such user",
     ),
     "own agent": (
-        "1.1", change("users", 0, agentSourcedIds="ada"), ("users.csv", 2, "agentSourcedIds", "ada"), "own agent",
+        "1.1",
+        change("users", 0, agentSourcedIds="ada"),
+        ("users.csv", 2, "agentSourcedIds", "ada"),
+        "own agent",
     ),
     "agent without role": (
-        "1.2", lambda bundle: bundle["roles"].pop(2), ("users.csv", 2, "agentSourcedIds", "byron"), "no role",
+        "1.2",
+        lambda bundle: bundle["roles"].pop(2),
+        ("users.csv", 2, "agentSourcedIds", "byron"),
+        "no role",
     ),
     "role of an unknown user": (
-        "1.2", change("roles", 2, userSourcedId="nobody") and repeat("roles", sourcedId="r9", userSourcedId="x"),
-        ("roles.csv", 5, "userSourcedId", "x"), "no such user",
+        "1.2",
+        repeat("roles", sourcedId="r9", userSourcedId="x"),
+        ("roles.csv", 5, "userSourcedId", "x"),
+        "no such user",
     ),
     "role type": (
-        "1.2", change("roles", 0, roleType="main"), ("roles.csv", 2, "roleType", "main"), "primary, secondary",
+        "1.2",
+        change("roles", 0, roleType="main"),
+        ("roles.csv", 2, "roleType", "main"),
+        "primary, secondary",
     ),
     "role date": (
-        "1.2", change("roles", 0, beginDate="2025-02-30"), ("roles.csv", 2, "beginDate", "2025-02-30"),
+        "1.2",
+        change("roles", 0, beginDate="2025-02-30"),
+        ("roles.csv", 2, "beginDate", "2025-02-30"),
         "no such date",
     ),
     "class type": (
-        "1.1", change("classes", 0, classType="ext:"), ("classes.csv", 2, "classType", "ext:"), "not one of",
+        "1.1",
+        change("classes", 0, classType="ext:"),
+        ("classes.csv", 2, "classType", "ext:"),
+        "not one of",
     ),
     "class of an unknown course": (
-        "1.2", change("classes", 0, courseSourcedId="c9"), ("classes.csv", 2, "courseSourcedId", "c9"),
+        "1.2",
+        change("classes", 0, courseSourcedId="c9"),
+        ("classes.csv", 2, "courseSourcedId", "c9"),
         "no such course",
     ),
     "class of an unknown school": (
-        "1.1", change("classes", 0, schoolSourcedId="s9"), ("classes.csv", 2, "schoolSourcedId", "s9"),
+        "1.1",
+        change("classes", 0, schoolSourcedId="s9"),
+        ("classes.csv", 2, "schoolSourcedId", "s9"),
         "no such organization",
     ),
     "subjects without codes": (
-        "1.1", change("classes", 0, subjects="A,B", subjectCodes="1"),
-        ("classes.csv", 2, "subjectCodes", "1"), "1 codes for 2 subjects",
+        "1.1",
+        change("classes", 0, subjects="A,B", subjectCodes="1"),
+        ("classes.csv", 2, "subjectCodes", "1"),
+        "1 codes for 2 subjects",
     ),
     "enrollment of an unknown user": (
-        "1.1", change("enrollments", 1, userSourcedId="nobody"),
-        ("enrollments.csv", 3, "userSourcedId", "nobody"), "no such user",
+        "1.1",
+        change("enrollments", 1, userSourcedId="nobody"),
+        ("enrollments.csv", 3, "userSourcedId", "nobody"),
+        "no such user",
     ),
     "enrollment in an unknown class": (
-        "1.2", change("enrollments", 1, classSourcedId="k9"),
-        ("enrollments.csv", 3, "classSourcedId", "k9"), "no such class",
+        "1.2",
+        change("enrollments", 1, classSourcedId="k9"),
+        ("enrollments.csv", 3, "classSourcedId", "k9"),
+        "no such class",
     ),
     "enrollment date": (
-        "1.1", change("enrollments", 0, endDate="2026-6-10"),
-        ("enrollments.csv", 2, "endDate", "2026-6-10"), "YYYY-MM-DD",
+        "1.1",
+        change("enrollments", 0, endDate="2026-6-10"),
+        ("enrollments.csv", 2, "endDate", "2026-6-10"),
+        "YYYY-MM-DD",
     ),
     "unknown term": (
-        "1.1", lambda bundle: (
-            bundle.update(academicSessions=[{"sourcedId": "t1"}]), change("classes", 0, termSourcedIds="t1,t2")(bundle)
-        ),
-        ("classes.csv", 2, "termSourcedIds", "t2"), "no such academic session",
+        "1.1",
+        with_term,
+        ("classes.csv", 2, "termSourcedIds", "t2"),
+        "no such academic session",
     ),
     "score": (
-        "1.1", lambda bundle: bundle.update(results=[{
-            "sourcedId": "x1", "lineItemSourcedId": "l1", "studentSourcedId": "ada", "scoreStatus": "submitted",
-            "score": "NaN", "scoreDate": "2025-10-01",
-        }]),
-        ("results.csv", 2, "score", "NaN"), "not a number",
+        "1.1",
+        lambda bundle: bundle.update(
+            results=[
+                {
+                    "sourcedId": "x1",
+                    "lineItemSourcedId": "l1",
+                    "studentSourcedId": "ada",
+                    "scoreStatus": "submitted",
+                    "score": "NaN",
+                    "scoreDate": "2025-10-01",
+                }
+            ]
+        ),
+        ("results.csv", 2, "score", "NaN"),
+        "not a number",
     ),
     "NUL": ("1.1", change("orgs", 0, name="a\0b"), ("orgs.csv", 2, "name", "a\0b"), "NUL"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -236,25 +323,44 @@ def test_delta_says_how_and_when(conn: psycopg.Connection, tmp_path: Path) -> No
 
 MANIFESTS: dict[str, tuple[str, dict[str, str | None], Place, str]] = {
     "version that is not known": (
-        "1.1", {"oneroster.version": "1.3"}, ("manifest.csv", 3, "value", "1.3"), "1.1 or 1.2",
+        "1.1",
+        {"oneroster.version": "1.3"},
+        ("manifest.csv", 3, "value", "1.3"),
+        "1.1 or 1.2",
     ),
-    "no version": ("1.1", {"oneroster.version": None}, ("manifest.csv", None, None, None), "oneroster.version"),
+    "no version": (
+        "1.1",
+        {"oneroster.version": None},
+        ("manifest.csv", None, None, None),
+        "oneroster.version",
+    ),
     "version of the manifest": (
-        "1.1", {"manifest.version": "2.0"}, ("manifest.csv", 2, "value", "2.0"), "manifest.version",
+        "1.1",
+        {"manifest.version": "2.0"},
+        ("manifest.csv", 2, "value", "2.0"),
+        "manifest.version",
     ),
     "mode": ("1.1", {"file.orgs": "full"}, ("manifest.csv", 4, "value", "full"), "absent, bulk, delta"),
     "file that is not there": (
-        "1.1", {"file.results": "bulk"}, ("manifest.csv", 9, "value", "bulk"), "no results.csv",
+        "1.1",
+        {"file.results": "bulk"},
+        ("manifest.csv", 9, "value", "bulk"),
+        "no results.csv",
     ),
     "file that is said to be absent": (
-        "1.1", {"file.orgs": "absent"}, ("manifest.csv", 4, "value", "absent"), "has a orgs.csv",
+        "1.1",
+        {"file.orgs": "absent"},
+        ("manifest.csv", 4, "value", "absent"),
+        "orgs.csv is in the bundle",
     ),
     "file that is not listed": ("1.1", {"file.orgs": None}, ("manifest.csv", None, None, None), "not listed"),
     "roles of version 1.2 in 1.1": (
-        "1.2", {"oneroster.version": "1.1", "file.users": "absent"}, ("manifest.csv", 9, "value", "bulk"),
-        "roles.csv, which version 1.1 does not know",
+        "1.2",
+        {"oneroster.version": "1.1", "file.users": "absent"},
+        ("manifest.csv", 9, "value", "bulk"),
+        "version 1.1 has no roles.csv",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", MANIFESTS)
@@ -301,34 +407,48 @@ def test_missing_file_is_the_only_problem(conn: psycopg.Connection, tmp_path: Pa
 
 BYTES: dict[str, tuple[Callable[[bytes], bytes], Place, str]] = {
     "latin-1": (
-        lambda data: data.replace(b"District", "Örebro".encode("latin-1")), ("orgs.csv", 2, None, "d6"),
+        lambda data: data.replace(b"District", "Örebro".encode("latin-1")),
+        ("orgs.csv", 2, None, "d6"),
         "not UTF-8",
     ),
     "UTF-16": (lambda data: data.decode().encode("utf-16"), ("orgs.csv", None, None, None), "UTF-16"),
     "nothing": (lambda data: b"", ("orgs.csv", 1, None, None), "not even a header"),
     "cut in a quotation": (
-        lambda data: data.replace(b"School", b'"School'), ("orgs.csv", 3, None, None), "no CSV",
+        lambda data: data.replace(b"School", b'"School'),
+        ("orgs.csv", 3, None, None),
+        "no CSV",
     ),
     "text after a quotation": (
-        lambda data: data.replace(b"District", b'"Dis"trict'), ("orgs.csv", 2, None, None), "no CSV",
+        lambda data: data.replace(b"District", b'"Dis"trict'),
+        ("orgs.csv", 2, None, None),
+        "no CSV",
     ),
     "missing column": (
-        lambda data: data.replace(b"type", b"metadata.type"), ("orgs.csv", 1, "type", None), "missing",
+        lambda data: data.replace(b"type", b"metadata.type"),
+        ("orgs.csv", 1, "type", None),
+        "missing",
     ),
     "column in capitals": (
         lambda data: data.replace(b"parentSourcedId", b"ParentSourcedID"),
-        ("orgs.csv", 1, "parentSourcedId", "ParentSourcedID"), "capitals matter",
+        ("orgs.csv", 1, "parentSourcedId", "ParentSourcedID"),
+        "capitals matter",
     ),
     "column twice": (
-        lambda data: data.replace(b"identifier", b"name"), ("orgs.csv", 1, "name", None), "more than once",
+        lambda data: data.replace(b"identifier", b"name"),
+        ("orgs.csv", 1, "name", None),
+        "more than once",
     ),
     "too many values": (
-        lambda data: data.replace(b"District", b"District, North"), ("orgs.csv", 2, None, None), "8 values",
+        lambda data: data.replace(b"District", b"District, North"),
+        ("orgs.csv", 2, None, None),
+        "8 values",
     ),
     "too few values": (
-        lambda data: data.replace(b",,d1", b",d1"), ("orgs.csv", 3, None, None), "6 values",
+        lambda data: data.replace(b",,d1", b",d1"),
+        ("orgs.csv", 3, None, None),
+        "6 values",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", BYTES)
@@ -355,13 +475,6 @@ def test_bytes_that_are_split_between_chunks(
         error = refused(conn, folder)
         assert [place(problem)[:2] for problem in error.problems] == [("orgs.csv", 4)]
         assert f"byte {len(good) + 5:,}" in str(error)
-
-
-def make_zip(path: Path, files: dict[str, bytes], **options: Any) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name) if options.get("info") else name, data)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -164,14 +164,14 @@ class _Manifest:
                 fault = f"file.{file} must be one of {', '.join(_MODES)}.", ""
             elif file in foreign and is_there:
                 fault = (
-                    f"the bundle has a {file}.csv, which version {self.version} does not know.",
+                    f"version {self.version} has no {file}.csv, and the bundle has one.",
                     "Correct oneroster.version, or take the file away.",
                 )
             elif file in read and is_claimed and not is_there:
                 fault = f"the bundle has no {file}.csv.", f"Add the file, or say absent of file.{file}."
             elif file in read and is_there and not is_claimed:
                 fault = (
-                    f"the bundle has a {file}.csv, and file.{file} is {mode or 'not listed'}.",
+                    f"{file}.csv is in the bundle, and file.{file} is {mode or 'not listed'}.",
                     f"Say bulk or delta of file.{file}, or take the file away.",
                 )
             else:
