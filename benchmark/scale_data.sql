@@ -2,8 +2,7 @@
 -- 4 million scores, 5 million events, stored in the order in which they happened, so that one
 -- school's rows lie scattered over the whole tables, as they do in a real deployment.
 -- Run with an empty operational schema first in search_path.
--- psql variables: schools, students, attempts_per_student, sessions_per_student.
-\set ON_ERROR_STOP on
+-- Parameters, filled in by run.py: :schools, :students, :attempts_per_student, :sessions_per_student.
 
 insert into one_roster_organization (id, name, type, identifier, parent_id, status, date_created, date_last_modified)
 select md5('district')::uuid, 'Bench District', 'district', 'D1', null::uuid, 'active', timestamptz '2025-08-01Z', timestamptz '2025-08-01Z'

@@ -18,13 +18,13 @@ enrollment as (
     group by student_id
 ),
 
--- a gradebook result that links to a report is one of a MAP assessment
+-- a gradebook result that links to a report is one of a MAP assessment; an empty link is none
 map_result as (
     select
         student_id,
         {{ date_of('min(score_date)') }} as earliest_map_date
     from {{ ref('stg_one_roster_assessment_result') }}
-    where status = 'active' and {{ text_or_null('report_url') }} is not null
+    where status = 'active' and report_url <> ''
     group by student_id
 )
 
