@@ -1,5 +1,6 @@
 """The operational tables: made for the demo, the tests and the benchmark, never in a schema of others."""
 
+import re
 from importlib import resources
 
 import psycopg
@@ -34,8 +35,7 @@ def create_operational_schema(conn: psycopg.Connection, schema: str) -> None:
         conn.execute(sql.SQL("comment on schema {} is {}").format(name, sql.Literal(_MARK)))
         conn.execute(sql.SQL("set local search_path = {}").format(name))
         citext = conn.execute("select oid::regtype::text from pg_type where typname = 'citext'").fetchone()
-        ddl = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-        conn.execute(ddl.replace("{citext}", citext[0] if citext else "text"))
+        conn.execute(_ddl().replace("{citext}", citext[0] if citext else "text"))
         conn.execute("select set_config('search_path', %s, true)", [previous_path])
 
 
@@ -45,6 +45,15 @@ def is_own_schema(conn: psycopg.Connection, schema: str) -> bool:
         "select obj_description(to_regnamespace(%s), 'pg_namespace')", [_quoted(schema)]
     ).fetchone()
     return row[0] == _MARK
+
+
+def table_names() -> tuple[str, ...]:
+    """The 36 operational tables, in the order in which schema.sql makes them."""
+    return tuple(re.findall(r"^create table (\w+)", _ddl(), flags=re.MULTILINE))
+
+
+def _ddl() -> str:
+    return resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 
 
 def _quoted(schema: str) -> str:
