@@ -16,10 +16,10 @@ def counts(report: Report) -> dict[str, tuple[int, int, int, int, int]]:
     return {table: numbers for table, numbers in by_table.items() if any(numbers)}
 
 
-def contents(conn: psycopg.Connection) -> dict[str, list[tuple[Any, ...]]]:
+def contents(conn: psycopg.Connection, schema: str = "operational") -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every operational table, with its physical place: a rewritten row has another."""
-    tables = conn.execute("select tablename from pg_tables where schemaname = 'operational'").fetchall()
+    tables = conn.execute("select tablename from pg_tables where schemaname = %s", [schema]).fetchall()
     return {
-        table: conn.execute(f"select ctid::text, t::text from operational.{table} t order by 1").fetchall()
+        table: conn.execute(f"select ctid::text, t::text from {schema}.{table} t order by 1").fetchall()
         for (table,) in tables
     }

@@ -79,16 +79,22 @@ def command(
         return load(format, path, target, schema=schema, dry_run=dry_run, whole=whole, progress=_Bars())
 
     if target == "server" and not dry_run and not yes:
-        _ask(run(dry_run=True))
+        if not _can_ask():
+            raise click.ClickException(
+                "Nobody can be asked here. Say --yes to write to a server, --dry-run to try."
+            )
+        report = run(dry_run=True)
+        if report.changes:
+            _ask(report)
     _show(run(dry_run), target)
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _ask(report: Report) -> None:
     """Go on only when the user has seen what would happen to the server, and wants it."""
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            "Loading into a server needs --yes where nobody can be asked. Try --dry-run first."
-        )
     click.echo(_table(report))
     for note in report.notes:
         click.echo(f"\nNote: {note}")

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from timeback_analytics.load.source import Files
 
 _CHUNK = 2**20
 _ROWS_A_TICK = 1_000
-_WHITE_SPACE = " \t\n\r\f\v"
+WHITE_SPACE = " \t\n\r\f\v"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -147,7 +147,7 @@ class CsvFile:
         if not header:
             self._problems.add(self.name, "the file is empty: it has not even a header.", line=1)
             return None
-        names = [cell.strip(_WHITE_SPACE) for cell in header]
+        names = [cell.strip(WHITE_SPACE) for cell in header]
         sound = True
         for name in sorted({name for name in names if names.count(name) > 1 and name in self._fields}):
             sound = False
@@ -198,7 +198,7 @@ class CsvFile:
                 self._problems.add(
                     self.name, "the value holds a NUL character.", line=line, column=field.name, value=cell
                 )
-            elif cell and not cell.isspace():
+            elif cell.strip(WHITE_SPACE):
                 try:
                     value = field.parse(cell)
                 except MalformedError as error:
@@ -222,12 +222,12 @@ def as_text(cell: str) -> str:
 
 def as_word(cell: str) -> str:
     """The text without white space around it."""
-    return cell.strip(_WHITE_SPACE)
+    return cell.strip(WHITE_SPACE)
 
 
 def as_places(cell: str) -> list[str | None]:
     """The elements of a list with commas, each in its place, without white space around; None where blank."""
-    return [part.strip(_WHITE_SPACE) or None for part in cell.split(",")]
+    return [part.strip(WHITE_SPACE) or None for part in cell.split(",")]
 
 
 def as_list(cell: str) -> list[str]:
@@ -290,7 +290,7 @@ def as_midnight(cell: str) -> str:
 
 @lru_cache(maxsize=2**14)
 def as_timestamp(cell: str) -> str:
-    """An instant, in ISO 8601 with its time zone."""
+    """An instant in ISO 8601 with its time zone, as UTC."""
     word = as_word(cell)
     form = _TIMESTAMP.fullmatch(word)
     if not form:
@@ -298,8 +298,8 @@ def as_timestamp(cell: str) -> str:
     if not form[3]:
         raise MalformedError("the timestamp has no time zone.", "Times in UTC end with Z.")
     try:
-        return datetime.fromisoformat(word).isoformat()
-    except ValueError as error:
+        return datetime.fromisoformat(word).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:
         raise MalformedError(f"there is no such time ({error}).") from None
 
 

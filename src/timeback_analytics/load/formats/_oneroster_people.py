@@ -40,7 +40,7 @@ class Person:
         user_id: who it is.
         line: where the record is.
         is_deleted: whether it says tobedeleted.
-        modified: when it was; None where the record does not say.
+        modified: when it last changed, in UTC; None where the record does not say.
         role: the role in orgs; None in version 1.2.
         orgs: the organizations, the primary one first.
         agents: the listed agents, with the sourcedId of each; None where the file has no such column.
@@ -63,7 +63,7 @@ class Person:
     def end_date(self) -> str:
         """The day on which something ended that the record no longer says: when it changed, else today."""
         moment = datetime.fromisoformat(self.modified) if self.modified else datetime.now(UTC)
-        return moment.astimezone(UTC).date().isoformat()
+        return moment.date().isoformat()
 
 
 def roles_of(people: Mapping[str, Person], database: Database) -> TableRows:

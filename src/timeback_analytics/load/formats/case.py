@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timeback_analytics.load.csv_file import WHITE_SPACE
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.identifiers import as_uuid
 from timeback_analytics.load.problems import LoadError, Problem, Problems
@@ -235,7 +236,7 @@ class _Package:
         if text is None:
             return None
         place = f"{path}.identifier"
-        identifier = as_uuid(text.strip())
+        identifier = as_uuid(text.strip(WHITE_SPACE))
         if identifier is None:
             self._problems.add(self._file, "this is not a UUID, as CASE wants.", column=place, value=text)
         elif kind and identifier in self._paths[kind]:
@@ -250,7 +251,7 @@ class _Package:
         """A text; None where it is missing, null or blank."""
         text = self._value(thing, path, name, str)
         place = f"{path}.{name}"
-        if text is None or not text.strip():
+        if text is None or not text.strip(WHITE_SPACE):
             if required and (text is not None or thing.get(name) is None):
                 self._problems.add(
                     self._file, "this is missing or empty, and it is a required one.", column=place
