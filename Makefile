@@ -20,15 +20,15 @@ help:
 
 venv: $(STAMP)
 
-$(STAMP): PYTHONS := $(if $(PYTHON),'$(PYTHON)',python3.11 python3.12 python3.13 python3 python)
 $(STAMP):
-	@for python in $(PYTHONS); do \
+	@if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; else set -- python3.11 python3.12 python3.13 python3 python; fi; \
+	for python; do \
 	    if "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then \
 	        found=$$python; break; \
 	    fi; \
 	done; \
 	if [ -z "$$found" ]; then \
-	    echo "No Python 3.11, 3.12 or 3.13 with its venv module was found; tried" $(PYTHONS). >&2; \
+	    echo "No Python 3.11, 3.12 or 3.13 with its venv module was found; tried $$*." >&2; \
 	    echo "Install one (on Debian: apt-get install python3.11-venv), or name one: make PYTHON=/path/to/python3.11 ..." >&2; \
 	    exit 1; \
 	fi; \
