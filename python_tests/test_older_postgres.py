@@ -1,0 +1,241 @@
+"""The catalog on an older PostgreSQL than the embedded one: the same views, the same answers.
+
+The server is Debian's (PostgreSQL 15; any of 14 to 17 will do), with citext and a linguistic collation,
+neither of which the embedded one has: an order that needs code points and does not say so shows here.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from timeback_analytics.demo import build_demo
+from timeback_analytics.operational import table_names
+from timeback_analytics.server import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parents[1]
+VERSIONS = ("15", "14", "16", "17")
+BINARIES = [Path(f"/usr/lib/postgresql/{version}/bin") for version in VERSIONS]
+
+
+@dataclass(frozen=True)
+class OlderServer:
+    """A running server: the folder of its socket, and its superuser."""
+
+    socket_dir: Path
+    user: str = "postgres"
+
+    def dsn(self, database: str) -> str:
+        """The connection string of a database."""
+        return psycopg.conninfo.make_conninfo(host=str(self.socket_dir), user=self.user, dbname=database)
+
+
+@pytest.fixture(scope="module")
+def older_server(short_tmp: Path) -> Iterator[OlderServer]:
+    """Debian's server in a temporary folder, run by its own user where we are root. Stopped at the end."""
+    bin_dir = next((path for path in BINARIES if (path / "initdb").exists()), None)
+    if bin_dir is None:
+        pytest.skip("no PostgreSQL 14 to 17 of Debian's is installed (apt-get install postgresql-15)")
+    home = short_tmp / "older"
+    home.mkdir()
+    run_as: dict[str, int] = {}
+    if os.geteuid() == 0:
+        entry = pwd.getpwnam("postgres")
+        os.chown(home, entry.pw_uid, entry.pw_gid)
+        run_as = {"user": entry.pw_uid, "group": entry.pw_gid}
+
+    def run(*arguments: str | Path) -> None:
+        with (home.parent / "older.log").open("a") as log:
+            subprocess.run(
+                arguments, check=True, cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL, **run_as
+            )
+
+    run(
+        bin_dir / "initdb",
+        "-D",
+        home / "data",
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "-E",
+        "utf8",
+        "--locale=C.UTF-8",
+    )
+    settings = f"-c listen_addresses= -c unix_socket_directories={home} -c fsync=off"
+    run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
+    try:
+        yield OlderServer(home)
+    finally:
+        run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def older_catalog(older_server: OlderServer, short_tmp: Path) -> str:
+    """A database of the older server: the demo in `operational`, the catalog built by target `server`."""
+    with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            "create database catalog template template0 locale_provider icu icu_locale 'en-US'"
+            if connection.info.server_version >= 150000
+            else "create database catalog"
+        )
+    with psycopg.connect(older_server.dsn("catalog"), autocommit=True) as connection:
+        connection.execute("create extension citext")
+        build_demo(connection=connection)
+        before = checksums(connection)
+        build_on_server(older_server, short_tmp)
+        assert checksums(connection) == before, "dbt build changed operational tables"
+    return "catalog"
+
+
+@pytest.fixture(scope="module")
+def embedded_catalog(
+    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
+) -> str:
+    """A database of the embedded server with the demo and the catalog over it."""
+    name = new_database("demo_catalog", template=catalog_template)
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as connection:
+        build_demo(connection=connection, rebuild=True)
+    return name
+
+
+def build_on_server(server: OlderServer, folder: Path) -> None:
+    """`dbt build` of the whole project on target `server`, as a user with libpq's variables types it."""
+    profiles = folder / "older-profiles"
+    profiles.mkdir()
+    shutil.copy(ROOT / "profiles.yml.example", profiles / "profiles.yml")
+    usual = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
+    }
+    result = subprocess.run(
+        [
+            Path(sys.executable).with_name("dbt"),
+            "--no-use-colors",
+            "build",
+            "--target",
+            "server",
+            "--exclude-resource-type",
+            "unit_test",
+            "--vars",
+            "{source_schema: operational}",
+            "--project-dir",
+            ROOT,
+            "--target-path",
+            folder / "older-target",
+            "--log-path",
+            folder / "older-logs",
+        ],
+        env={
+            **usual,
+            "DBT_PROFILES_DIR": str(profiles),
+            "PGHOST": str(server.socket_dir),
+            "PGUSER": server.user,
+            "PGDATABASE": "catalog",
+        },
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+
+
+def checksums(connection: psycopg.Connection) -> dict[str, str]:
+    """A checksum of every operational table's rows."""
+    return {
+        table: connection.execute(
+            sql.SQL(
+                "select coalesce(md5(string_agg(rows::text, ',' order by rows::text)), '') from {} as rows"
+            ).format(sql.Identifier("operational", table))
+        ).fetchone()[0]
+        for table in table_names()
+    }
+
+
+def published(connection: psycopg.Connection) -> dict[str, list[str]]:
+    """The published views and their columns."""
+    return dict(
+        connection.execute(
+            """
+            select relname, array_agg(attname::text order by attnum)
+            from pg_class inner join pg_attribute on attrelid = pg_class.oid
+            where relnamespace = 'analytics'::regnamespace and relkind = 'v' and attnum > 0
+            group by relname
+            """
+        ).fetchall()
+    )
+
+
+def answers(dsn: str, dataset: str, scope: str) -> list[bytes]:
+    """A dataset's rows under a scope, as text, in an order of their own."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("set local timezone = 'UTC'")
+        connection.execute("select set_config('app.allowed_org_ids', %s, true)", [scope])
+        with connection.cursor().copy(
+            sql.SQL("copy (select * from {}) to stdout").format(sql.Identifier("analytics", dataset))
+        ) as copy:
+            return sorted(bytes(chunk) for chunk in copy)
+
+
+def test_same_views_with_the_same_columns(
+    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, embedded_catalog: str
+) -> None:
+    with (
+        psycopg.connect(older_server.dsn(older_catalog)) as older,
+        psycopg.connect(embedded_server.dsn(embedded_catalog)) as embedded,
+    ):
+        assert published(older) == published(embedded)
+
+
+def test_email_is_citext_there_and_text_here(
+    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, embedded_catalog: str
+) -> None:
+    kinds = []
+    for dsn in (older_server.dsn(older_catalog), embedded_server.dsn(embedded_catalog)):
+        with psycopg.connect(dsn) as connection:
+            kinds.append(
+                connection.execute(
+                    "select format_type(atttypid, null) from pg_attribute"
+                    " where attrelid = 'analytics.students'::regclass and attname = 'email'"
+                ).fetchone()[0]
+            )
+    assert kinds == ["citext", "text"]
+
+
+@pytest.mark.parametrize("who", ["nobody", "one school", "two schools", "everybody"])
+def test_same_answers(
+    older_server: OlderServer,
+    older_catalog: str,
+    embedded_server: EmbeddedServer,
+    embedded_catalog: str,
+    who: str,
+) -> None:
+    with psycopg.connect(embedded_server.dsn(embedded_catalog)) as connection:
+        schools = [
+            str(school)
+            for (school,) in connection.execute(
+                """
+                select org_id from analytics_internal.int_person_current_organization
+                group by org_id order by count(*) desc, org_id limit 2
+                """
+            )
+        ]
+        datasets = published(connection)
+    scope = {"nobody": "", "one school": schools[0], "two schools": ",".join(schools), "everybody": "*"}[who]
+    seen = 0
+    for dataset in sorted(datasets):
+        here = answers(embedded_server.dsn(embedded_catalog), dataset, scope)
+        there = answers(older_server.dsn(older_catalog), dataset, scope)
+        assert there == here, f"{dataset} differs for {who}"
+        seen += len(here)
+    assert seen > 0
