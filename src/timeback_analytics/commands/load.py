@@ -10,16 +10,18 @@ import click
 from timeback_analytics.connection import TARGETS
 from timeback_analytics.load import Report, formats, load
 
+# Shorter steps are over before anybody could read their bar.
+_WORTH_A_BAR = 2_000
 _COUNTS = ("inserted", "updated", "unchanged", "removed", "older")
 
 
 class _Bars:
-    """Progress as a bar on stderr; nothing where that is no terminal."""
+    """Progress of the longer steps, as bars on stderr; nothing where that is no terminal."""
 
     @contextmanager
     def step(self, label: str, length: int) -> Iterator[Callable[[int], None]]:
         """See timeback_analytics.load.progress.Progress."""
-        if not sys.stderr.isatty():
+        if length < _WORTH_A_BAR or not sys.stderr.isatty():
             yield lambda count: None
             return
         with click.progressbar(length=length, label=f"{label:<40}", file=sys.stderr) as bar:
@@ -86,7 +88,7 @@ def command(
         report = run(dry_run=True)
         if report.changes:
             _ask(report)
-    _show(run(dry_run), target)
+    _show(run(dry_run), target, schema)
 
 
 def _can_ask() -> bool:
@@ -101,7 +103,7 @@ def _ask(report: Report) -> None:
     click.confirm(f"Write this to {report.where}?", abort=True)
 
 
-def _show(report: Report, target: str) -> None:
+def _show(report: Report, target: str, schema: str | None) -> None:
     click.echo(f"{report.what}\n")
     click.echo(_table(report))
     for note in report.notes:
@@ -111,8 +113,12 @@ def _show(report: Report, target: str) -> None:
     elif not report.changes:
         click.echo(f"\nNothing to do: {report.where} has all of this already.")
     else:
-        click.echo(f"\nWritten to {report.where}. The published views show it at once.")
-        click.echo(f"Where there are none yet: dbt run{'' if target == 'embedded' else ' --target server'}")
+        dbt_run = "dbt run" if target == "embedded" else "dbt run --target server"
+        click.echo(f"\nWritten to {report.where}.")
+        if schema:
+            click.echo(f"Views over that schema: {dbt_run} --vars 'source_schema: {schema}'")
+        else:
+            click.echo(f"The published views show it at once; where there are none yet: {dbt_run}")
 
 
 def _table(report: Report) -> str:
