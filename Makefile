@@ -45,8 +45,9 @@ run: $(STAMP)
 	$(BIN)/timeback setup
 	$(BIN)/timeback server start
 	$(BIN)/timeback demo
-	$(DBT) build --profiles-dir . --target embedded
-	$(DBT) docs generate --static --profiles-dir . --target embedded
+	$(DBT) seed --profiles-dir . --target embedded
+	$(DBT) run --profiles-dir . --target embedded
+	$(DBT) docs generate --static --select resource_type:model resource_type:source --profiles-dir . --target embedded
 	@$(BIN)/timeback status
 
 # Two processes, each with a server of its own; a file's tests stay together, so that they share fixtures.
