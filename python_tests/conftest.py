@@ -172,6 +172,20 @@ def catalog_template(embedded_server: EmbeddedServer, new_database: Callable[...
     return name
 
 
+@pytest.fixture(scope="session")
+def shared_catalog(request: pytest.FixtureRequest) -> str:
+    """A connection string of a catalog over empty operational tables, for tests that roll back what they do.
+
+    TIMEBACK_CATALOG_DSN names a database to use instead of a new one, with the operational tables in the
+    schema `operational` and the catalog in `analytics`; on a server of another version, for example.
+    """
+    if given := os.environ.get("TIMEBACK_CATALOG_DSN"):
+        return given
+    template = request.getfixturevalue("catalog_template")
+    name = request.getfixturevalue("new_database")("catalog_shared", template=template)
+    return request.getfixturevalue("embedded_server").dsn(name)
+
+
 @pytest.fixture
 def catalog_database(catalog_template: str, new_database: Callable[..., str]) -> str:
     """The name of a database of the test's own: a copy of catalog_template, made in a fraction of a second.
