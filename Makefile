@@ -44,7 +44,7 @@ $(STAMP):
 run: $(STAMP)
 	$(BIN)/timeback setup
 	$(BIN)/timeback server start
-	$(BIN)/timeback demo
+	$(BIN)/timeback demo --keep-other-rows
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
 	$(DBT) docs generate --static --select resource_type:model resource_type:source --profiles-dir . --target embedded

@@ -1,9 +1,14 @@
 {{ config(severity='warn', group='catalog') }}
 -- depends_on: {{ ref('ceds_education_level') }}
-{%- if execute and load_relation(ref('ceds_education_level')) is none %}
--- the seed is not loaded, so there is nothing to compare with
-select null::uuid as id where false
-{%- else %}
+{%- set seed_is_loaded = not execute or load_relation(ref('ceds_education_level')) is not none %}
+with known_code as (
+    {% if seed_is_loaded -%}
+        select code from {{ ref('ceds_education_level') }}
+    {%- else -%}
+        select grade_identifier as code from {{ ref('grades') }}
+    {%- endif %}
+)
+
 select
     grade.id,
     grade.grade_identifier,
@@ -13,7 +18,6 @@ where
     -- the documentation's code for what CEDS divides into degrees
     grade.grade_identifier <> 'PS'
     and not exists (
-        select from {{ ref('ceds_education_level') }} as level
-        where level.code = grade.grade_identifier
+        select from known_code
+        where known_code.code = grade.grade_identifier
     )
-{%- endif %}
