@@ -10,9 +10,15 @@ unexport PYTHONPATH PYTHONHOME
 
 BIN := .venv/bin
 DBT := $(BIN)/dbt
-# The environment is made anew when what it is made from changes, or when the project moves.
+# models and sources alone: compiling every test as well would take longer and add nothing
+GENERATE_DOCS := $(DBT) docs generate --static --select resource_type:model resource_type:source --profiles-dir . --target embedded
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+# The environment is made anew when what it is made from changes, or when the project moves. What only
+# tests and checks need, twice as much again, comes with the first make test or make lint.
 KEY := $(shell { pwd -P; cat requirements.lock pyproject.toml; } | cksum | tr -d ' \t')
+DEV_KEY := $(shell cksum < requirements-dev.lock | tr -d ' \t')
 STAMP := .venv/made-from-$(KEY)
+DEV_STAMP := $(STAMP)-$(DEV_KEY)
 
 help:
 	@sed -n 's/^# \(make [a-z]* .*\)/\1/p' Makefile
@@ -34,12 +40,17 @@ $(STAMP):
 	fi; \
 	if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop || true; fi; \
 	rm -rf .venv && \
-	echo "Making .venv with $$("$$found" --version); this takes a minute or two" && \
+	echo "Making .venv with $$("$$found" --version), which takes a minute" && \
 	"$$found" -m venv .venv && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock && \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock && \
+	$(PIP_INSTALL) --no-build-isolation --editable . && \
 	$(BIN)/timeback setup && \
 	touch $@
+
+$(DEV_STAMP): $(STAMP)
+	@echo 'Adding what tests and checks need to .venv'
+	@$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
 
 run: $(STAMP)
 	$(BIN)/timeback setup
@@ -47,19 +58,20 @@ run: $(STAMP)
 	$(BIN)/timeback demo --keep-other-rows
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
-	$(DBT) docs generate --static --select resource_type:model resource_type:source --profiles-dir . --target embedded
+	$(GENERATE_DOCS)
+	@echo
 	@$(BIN)/timeback status
 
 # Two processes, each with a server of its own; a file's tests stay together, so that they share fixtures.
-test: $(STAMP)
+test: $(DEV_STAMP)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 docs: $(STAMP)
 	$(BIN)/timeback setup
-	$(DBT) docs generate --static --profiles-dir . --target embedded
+	$(GENERATE_DOCS)
 	@echo 'Open target/static_index.html'
 
-lint: $(STAMP)
+lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint --strict .
@@ -68,19 +80,21 @@ lint: $(STAMP)
 	$(DBT) --quiet parse --profiles-dir . --target embedded
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 
-bench: $(STAMP)
+bench: $(DEV_STAMP)
 	$(BIN)/python benchmark/run.py
 
-mutants: $(STAMP)
+mutants: $(DEV_STAMP)
 	$(BIN)/python python_tests/mutants/run.py
 
 # Writes down the newest versions that pyproject.toml allows, for every system and Python it names.
-lock: $(STAMP)
-	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 \
-	    --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --extra dev --quiet pyproject.toml --output-file requirements.lock
+lock: LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --upgrade --quiet --universal \
+    --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links pyproject.toml
+lock: $(DEV_STAMP)
+	$(LOCK) --extra build --output-file requirements.lock
+	$(LOCK) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 # Removes what make made, the demo's data included; profiles.yml may be a user's own and stays.
 clean:
-	if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop; fi
+	-if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop; fi
 	rm -rf .venv .timeback target logs dbt_packages src/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

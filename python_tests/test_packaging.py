@@ -15,8 +15,12 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = (ROOT / "requirements.lock").read_text()
-WANTED = [Requirement(line) for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+# what running and what developing is installed from, and what each must hold
+LOCKS = {name: (ROOT / name).read_text() for name in ("requirements.lock", "requirements-dev.lock")}
+RUNTIME = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["build"]]
+WANTED = [("requirements.lock", wanted) for wanted in RUNTIME] + [
+    ("requirements-dev.lock", wanted) for wanted in [*RUNTIME, *PROJECT["optional-dependencies"]["dev"]]
+]
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def clone(tmp_path: Path) -> Path:
     """The files that make needs before there is an environment, in a folder whose name has spaces."""
     path = tmp_path / "a clone's folder"
     path.mkdir()
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", *LOCKS):
         shutil.copy(ROOT / name, path)
     return path
 
@@ -41,22 +45,33 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("wanted", WANTED, ids=str)
-def test_lock_holds_what_the_project_asks_for(wanted: Requirement) -> None:
+def pins(lock: str) -> set[str]:
+    """The name==version of each of a lock file's entries."""
+    return set(re.findall(r"^[a-z0-9].*==[^ ;]+", LOCKS[lock], re.MULTILINE))
+
+
+@pytest.mark.parametrize(("lock", "line"), WANTED)
+def test_lock_holds_what_the_project_asks_for(lock: str, line: str) -> None:
+    wanted = Requirement(line)
     name = re.escape(canonicalize_name(wanted.name))
-    versions = re.findall(rf"^{name}(?:\[[a-z,-]+\])?==([^ ;]+)", LOCK, re.MULTILINE)
+    versions = re.findall(rf"^{name}(?:\[[a-z,-]+\])?==([^ ;]+)", LOCKS[lock], re.MULTILINE)
     assert versions, f"{wanted} is not locked: make lock"
     assert all(wanted.specifier.contains(version) for version in versions)
 
 
-def test_every_locked_version_has_hashes_and_no_place() -> None:
-    entries = re.split(r"\n(?=[a-z0-9])", LOCK)
+def test_locks_agree() -> None:
+    assert pins("requirements.lock") < pins("requirements-dev.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_version_has_hashes_and_no_place(lock: str) -> None:
+    entries = re.split(r"\n(?=[a-z0-9])", LOCKS[lock])
     entries = [entry for entry in entries if not entry.startswith("#")]
-    assert len(entries) > 50
+    assert len(entries) > 40
     for entry in entries:
         assert re.match(r"[a-z0-9._-]+(\[[a-z,-]+\])?==", entry), entry
         assert "--hash=sha256:" in entry, entry
-    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", LOCK)
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", LOCKS[lock])
 
 
 def test_wheel_holds_the_sql_and_the_dbt_plugin(tmp_path: Path) -> None:
@@ -113,7 +128,7 @@ def test_environment_is_made_anew_when_its_sources_change(clone: Path) -> None:
     (clone / ".venv").mkdir()
     (clone / first).touch()
     assert make(clone, "--question", "venv").returncode == 0
-    (clone / "requirements.lock").write_text(LOCK + "# newer\n")
+    (clone / "requirements.lock").write_text(LOCKS["requirements.lock"] + "# newer\n")
     assert stamp(clone) != first
     assert make(clone, "--question", "venv").returncode == 1
     shutil.copy(ROOT / "requirements.lock", clone)
