@@ -286,7 +286,9 @@ class _Example:
                 "score_status": self.maybe(0.5, "fully graded"),
                 "score": self.maybe(0.5, Decimal("212.5")),
                 "score_date": self.maybe(0.8, self.moment()),
-                "report_url": self.pick((None, "", " ", "https://map.example/r/1", "https://map.example/r/2")),
+                "report_url": self.pick(
+                    (None, "", " ", "https://map.example/r/1", "https://map.example/r/2")
+                ),
                 **self.times(),
             }
 
