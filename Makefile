@@ -59,6 +59,7 @@ run: $(STAMP)
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
 	$(GENERATE_DOCS)
+	$(BIN)/timeback docs
 	@echo
 	@$(BIN)/timeback status
 
@@ -69,13 +70,13 @@ test: $(DEV_STAMP)
 docs: $(STAMP)
 	$(BIN)/timeback setup
 	$(GENERATE_DOCS)
-	@echo 'Open target/static_index.html'
+	$(BIN)/timeback docs
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint --strict .
-	$(BIN)/sqlfluff lint --processes 2 models tests
+	$(BIN)/sqlfluff lint --processes 2 models tests analyses
 	$(BIN)/timeback setup
 	$(DBT) --quiet parse --profiles-dir . --target embedded
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
@@ -202,3 +203,14 @@ def catalog(embedded_server: EmbeddedServer, catalog_database: str) -> Iterator[
     with psycopg.connect(embedded_server.dsn(catalog_database), autocommit=True) as conn:
         conn.execute("set search_path = operational, analytics")
         yield conn
+
+
+@pytest.fixture(scope="session")
+def demo_database(
+    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
+) -> str:
+    """The name of a database with the demo under the whole catalog. Only to be read and copied."""
+    name = new_database("demo_built", template=catalog_template)
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        assert build_demo(connection=conn).is_new
+    return name

@@ -29,17 +29,6 @@ _NOWHERE = str(uid("edge case", "nowhere"))
 _LICENCES = ("LICENSE-CC-BY-4.0.txt", "case/LICENSE", "clr/LICENSE", "oneroster/LICENSE")
 
 
-@pytest.fixture(scope="module")
-def demo_database(
-    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
-) -> str:
-    """The name of a database with the demo under the whole catalog. Only to be read and copied."""
-    name = new_database("demo_built", template=catalog_template)
-    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
-        assert build_demo(connection=conn).is_new
-    return name
-
-
 @pytest.fixture
 def demo(embedded_server: EmbeddedServer, demo_database: str) -> Iterator[psycopg.Connection]:
     """A connection to demo_database, `operational` first in search_path; what is written is rolled back."""

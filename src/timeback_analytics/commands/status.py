@@ -35,7 +35,7 @@ def command() -> None:
             "select count(*) from pg_catalog.pg_views where schemaname = %s", [schema]
         ).fetchone()[0]
         school = _largest_school(conn, schema)
-    docs = project_root() / "target" / "static_index.html"
+    docs = project_root() / "target" / "docs" / "index.html"
     click.echo(f"Published views:   {views}, in schema {schema}")
     click.echo(f"Documentation:     {docs if docs.exists() else 'not made yet; make docs'}")
     click.echo(f"Connection string: {server.dsn()}")

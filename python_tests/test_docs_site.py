@@ -1,0 +1,550 @@
+"""The documentation site: complete, true to the database, and a pleasure in a browser.
+
+The browser's part needs Chromium, which runs without a window and without a network.
+"""
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from timeback_analytics.cli import main
+from timeback_analytics.docs.catalog import Catalog, read_catalog
+from timeback_analytics.docs.site import build_site
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.server import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parents[1]
+SCREENSHOTS = ROOT / "target" / "screenshots"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
+)
+
+
+@pytest.fixture(scope="module")
+def compiled_manifest(dbt: Callable, demo_database: str, short_tmp: Path) -> dict[str, Any]:
+    """dbt's manifest as `dbt docs generate` leaves it, static_index.html beside it."""
+    selection = ["resource_type:model", "resource_type:source"]
+    dbt(demo_database, "docs", "generate", "--static", "--select", *selection)
+    return json.loads((short_tmp / "target" / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def catalog(compiled_manifest: dict[str, Any]) -> Catalog:
+    """What the site is made of."""
+    return read_catalog(compiled_manifest)
+
+
+@pytest.fixture(scope="module")
+def site(compiled_manifest: dict[str, Any], short_tmp: Path) -> Path:
+    """The folder of the site, as the command line makes it."""
+    folder = short_tmp / "site"
+    arguments = ["docs", "--target-path", str(short_tmp / "target"), "--output", str(folder)]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert str(folder / "index.html") in result.output
+    return folder
+
+
+class _Page(HTMLParser):
+    """Text, ids and links of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.landmarks: list[str] = []
+        self.unnamed: list[str] = []
+        self.text = ""
+        self.heading_levels: list[int] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = dict(attributes)
+        if named.get("id"):
+            self.ids.append(str(named["id"]))
+        self.links += [str(named[name]) for name in ("href", "src") if named.get(name)]
+        if tag in ("header", "nav", "main", "footer"):
+            self.landmarks.append(tag)
+        if tag in ("input", "button", "nav", "svg") and not ({"aria-label", "aria-hidden"} & set(named)):
+            self.unnamed.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.heading_levels.append(int(tag[1]))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def words(self) -> str:
+        """The text with single spaces."""
+        return " ".join(self.text.split())
+
+
+def _pages(site: Path) -> dict[str, _Page]:
+    return {
+        path.relative_to(site).as_posix(): _Page(path)
+        for path in sorted(site.rglob("*.html"))
+        if path.parent.name != "dbt"
+    }
+
+
+def test_every_dataset_and_column_is_on_its_page(site: Path, catalog: Catalog) -> None:
+    pages = _pages(site)
+    for dataset in catalog.datasets.values():
+        page = pages[f"datasets/{dataset.name}.html"]
+        assert {f"column-{column.name}" for column in dataset.columns} <= set(page.ids)
+        assert {"traps", "example", "joins", "columns", "lineage"} <= set(page.ids), dataset.name
+        for text in (*dataset.traps, *dataset.rules, *dataset.invariants):
+            assert " ".join(text.replace("`", "").split()) in page.words, (dataset.name, text)
+        assert " ".join(dataset.example_query.split()) in page.words
+        for column in dataset.columns:
+            assert column.data_type in page.words
+            assert column.example in page.text
+            assert all(f"lineage.html#{origin.split('.')[0]}" in str(page.links) for origin in column.origin)
+        for _, target, target_column in dataset.joins:
+            assert f"{target}.html#column-{target_column}" in page.links
+            back = pages[f"datasets/{target}.html"]
+            assert any(link.startswith(f"{dataset.name}.html#column-") for link in back.links)
+    for domain in catalog.domains:
+        links = pages[f"domains/{domain.name}.html"].links
+        assert {f"../datasets/{dataset.name}.html" for dataset in domain.datasets} <= set(links)
+
+
+def test_the_overview_lists_the_published_datasets(
+    compiled_manifest: dict[str, Any], catalog: Catalog
+) -> None:
+    linked = re.findall(r"^\| \[(\w+)\]\(#!/model/(model\.[\w.]+)\)(.*)", catalog.overview, re.MULTILINE)
+    published = {
+        node["unique_id"]: node["name"]
+        for node in compiled_manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["access"] == "public"
+    }
+    assert sorted((unique_id, name) for name, unique_id, _ in linked) == sorted(published.items())
+    deprecated = {name for name, _, text in linked if "deprecated" in text}
+    assert deprecated == {dataset.name for dataset in catalog.datasets.values() if dataset.deprecated_from}
+    assert f"catalog of {len(published)} datasets" in catalog.overview
+    # each table stands under its domain, in the order of the navigation
+    by_heading = re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", catalog.overview, re.DOTALL | re.MULTILINE)
+    for domain in catalog.domains:
+        table = dict(by_heading)[domain.title]
+        assert set(re.findall(r"^\| \[(\w+)\]", table, re.MULTILINE)) == {
+            dataset.name for dataset in domain.datasets
+        }
+
+
+def test_consumers_and_access(compiled_manifest: dict[str, Any], catalog: Catalog) -> None:
+    current = {dataset.name for dataset in catalog.datasets.values() if not dataset.deprecated_from}
+    assert {consumer.kind for consumer in catalog.consumers} == {"dashboard", "notebook", "application"}
+    assert set().union(*(consumer.datasets for consumer in catalog.consumers)) == current
+    for node in compiled_manifest["nodes"].values():
+        if node["resource_type"] == "model":
+            assert node["group"] == "catalog"
+            assert node["access"] == ("public" if "datasets" in node["fqn"] else "private"), node["name"]
+
+
+def test_no_link_is_broken(site: Path) -> None:
+    pages = _pages(site)
+    for path, page in pages.items():
+        assert len(page.ids) == len(set(page.ids)), f"an id twice on {path}"
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            goal = (site / path).parent.joinpath(target).resolve() if target else (site / path).resolve()
+            assert goal.is_file(), f"{path} links to {link}"
+            relative = goal.relative_to(site.resolve()).as_posix()
+            if anchor and relative in pages:
+                assert anchor in pages[relative].ids, f"{path} links to {link}"
+    index = json.loads(
+        (site / "search-index.js").read_text().removeprefix("window.SEARCH_INDEX=").rstrip(";\n")
+    )
+    for entry in index:
+        target, _, anchor = entry["url"].partition("#")
+        assert target in pages
+        assert not anchor or anchor in pages[target].ids, entry["url"]
+
+
+def test_nothing_asks_another_host(site: Path) -> None:
+    for path in site.rglob("*"):
+        if path.suffix not in (".html", ".css", ".js", ".svg") or path.parent.name == "dbt":
+            continue
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        asked = re.findall(
+            r"""(?:(?:src|href|action|poster)\s*=\s*["']?|url\(["']?|@import\s+["']?)\s*((?:[a-z]+:)?//\S*)""",
+            text,
+        )
+        assert not asked, path
+        assert not re.search(
+            r"\b(fetch|XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts)\b", text
+        ), path
+        assert path.suffix != ".html" or "default-src 'none'" in text
+
+
+def test_pages_have_landmarks_and_names(site: Path) -> None:
+    for path, page in _pages(site).items():
+        assert sorted(page.landmarks) == ["footer", "header", "main", "nav"], path
+        assert not page.unnamed, path
+        levels = page.heading_levels
+        assert levels.count(1) == 1, path
+
+
+def test_colours_have_contrast(site: Path, catalog: Catalog) -> None:
+    css = (site / "assets" / "site.css").read_text()
+    blocks = [
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r"\{([^{}]*--page[^{}]*)\}", css)
+    ]
+    light, dark, chosen_dark = (block for block in blocks if "page" in block)
+    assert dark == chosen_dark
+    for colours in (light, dark):
+        for ground in ("page", "raised", "code"):
+            for ink in ("text", "soft", "link", "keyword", "string", "number", "comment", "function"):
+                assert _contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        assert _contrast(colours["warn"], colours["warn-page"]) >= 4.5
+        assert _contrast(colours["text"], colours["mark"]) >= 4.5
+        assert _contrast(colours["soft"], colours["mark"]) >= 4.5
+        for name in (*(domain.name for domain in catalog.domains), "source"):
+            assert _contrast(colours[name], colours["page"]) >= 3, name
+
+
+def _contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast ratio of two colours."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _without_example(node: dict[str, Any]) -> None:
+    del node["config"]["meta"]["example_query"]
+
+
+def _with_a_join_to_nowhere(node: dict[str, Any]) -> None:
+    node["config"]["meta"]["joins"]["student_id"] = "students.number"
+
+
+def _with_a_rule_that_yaml_read_as_a_mapping(node: dict[str, Any]) -> None:
+    node["config"]["meta"]["rules"].append({"a rule": "with a colon"})
+
+
+def _without_a_description(node: dict[str, Any]) -> None:
+    node["columns"]["date"]["description"] = " "
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_without_example, "sessions: no config.meta.example_query"),
+        (_with_a_join_to_nowhere, "sessions: config.meta.joins ties student_id to students.number"),
+        (
+            _with_a_rule_that_yaml_read_as_a_mapping,
+            "sessions: config.meta.rules has an entry that is no text",
+        ),
+        (_without_a_description, "sessions.date: no description"),
+    ],
+)
+def test_gaps_are_refused(
+    compiled_manifest: dict[str, Any], tmp_path: Path, spoil: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    manifest = copy.deepcopy(compiled_manifest)
+    spoil(manifest["nodes"]["model.timeback_analytics.sessions"])
+    with pytest.raises(TimebackError, match=re.escape(says)):
+        build_site(manifest, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_somebody_elses_folder_is_left_alone(compiled_manifest: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(TimebackError, match="something else than the site"):
+        build_site(compiled_manifest, tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.fixture
+def reader(embedded_server: EmbeddedServer, demo_database: str) -> Iterator[psycopg.Connection]:
+    """A connection as a reader whose scope is the demo's three largest schools."""
+    with psycopg.connect(embedded_server.dsn(demo_database), autocommit=True) as conn:
+        conn.execute(
+            "select set_config('app.allowed_org_ids', string_agg(id::text, ','), false)"
+            " from (select id from analytics.schools order by student_count desc, id limit 3) as largest"
+        )
+        conn.execute("set role timeback_reader")
+        yield conn
+
+
+def test_every_example_runs_for_a_reader(reader: psycopg.Connection, catalog: Catalog) -> None:
+    queries = {dataset.name: dataset.example_query for dataset in catalog.datasets.values()}
+    queries |= {question.title: question.query for question in catalog.questions}
+    assert len(queries) == len(catalog.datasets) + len(catalog.questions) >= 46
+    broken = {}
+    empty = set()
+    for name, query in queries.items():
+        try:
+            if not reader.execute(query).fetchall():
+                empty.add(name)
+        except psycopg.Error as error:
+            broken[name] = str(error)
+    assert not broken
+    # examples of today's month or last week may find the demo's calendar elsewhere; the rest finds rows
+    dated = {name for name, query in queries.items() if re.search(r"now\(\)|current_date", query)}
+    assert empty <= dated
+    for dataset in catalog.datasets.values():
+        assert re.search(rf"\b{catalog.schema}\.{dataset.name}\b", dataset.example_query), dataset.name
+
+
+def test_comments_in_the_database_are_the_descriptions(
+    reader: psycopg.Connection, compiled_manifest: dict[str, Any], catalog: Catalog
+) -> None:
+    comments = reader.execute(
+        """
+        select relation.relname, attribute.attname, description.description
+        from pg_catalog.pg_description as description
+        inner join pg_catalog.pg_class as relation on description.objoid = relation.oid
+        left join pg_catalog.pg_attribute as attribute
+          on relation.oid = attribute.attrelid and description.objsubid = attribute.attnum
+          and attribute.attnum > 0
+        where description.classoid = 'pg_catalog.pg_class'::regclass
+          and relation.relnamespace = 'analytics'::regnamespace
+        """
+    ).fetchall()
+    nodes = [compiled_manifest["nodes"][dataset.unique_id] for dataset in catalog.datasets.values()]
+    described = {(node["name"], None): node["description"] for node in nodes}
+    described |= {
+        (node["name"], column["name"]): column["description"]
+        for node in nodes
+        for column in node["columns"].values()
+    }
+    assert {(relation, column): text for relation, column, text in comments} == described
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a browser made of a page."""
+
+    dom: str
+    console: list[str]
+    requests: list[str]
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Callable[..., Visit]:
+    """Open a page in Chromium: visit(path, anchor, width=, height=, picture=, theme=)."""
+
+    def open_page(
+        page: Path,
+        anchor: str = "",
+        *,
+        width: int = 1280,
+        height: int = 1600,
+        picture: str = "",
+        theme: str = "light",
+    ) -> Visit:
+        profile = tmp_path / f"profile-{len(list(tmp_path.iterdir()))}"
+        net_log = profile.with_suffix(".json")
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        result = subprocess.run(
+            [
+                str(CHROMIUM),
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--hide-scrollbars",
+                "--host-resolver-rules=MAP * ~NOTFOUND",
+                f"--user-data-dir={profile}",
+                "--enable-logging=stderr",
+                "--v=0",
+                f"--log-net-log={net_log}",
+                f"--window-size={width},{height}",
+                *([f"--screenshot={SCREENSHOTS / picture}.png"] if picture else []),
+                "--dump-dom",
+                f"{page.as_uri()}?theme={theme}{anchor}",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        # what Chromium asks on its own account has no page as its origin
+        requests = [
+            event["params"]["url"]
+            for event in json.loads(net_log.read_text())["events"]
+            if "url" in event.get("params", {})
+            and event["params"].get("initiator", "not an origin") != "not an origin"
+        ]
+        console = [line for line in result.stderr.splitlines() if ":CONSOLE" in line]
+        return Visit(
+            result.stdout, console, [url for url in requests if not url.startswith(("file:", "data:"))]
+        )
+
+    return open_page
+
+
+def _probe(site: Path, page: str, script: str) -> Path:
+    """A copy of a page that runs a script of the test's at its end; the script's answer is in data-answer."""
+    original = site / page
+    name = f"probe-{original.stem}"
+    original.with_name(f"{name}.js").write_text(
+        f"document.body.dataset.answer = JSON.stringify((() => {{{script}}})());", encoding="utf-8"
+    )
+    probe = original.with_name(f"{name}.html")
+    html = original.read_text().replace("</head>", f'<script src="{name}.js" defer></script></head>')
+    probe.write_text(html, encoding="utf-8")
+    return probe
+
+
+def _answer(dom: str) -> Any:
+    found = re.search(r'data-answer="([^"]*)"', dom)
+    assert found, "the page's scripts did not run to their end"
+    return json.loads(found[1].replace("&quot;", '"').replace("&amp;", "&"))
+
+
+@pytest.fixture
+def copied_site(site: Path, tmp_path: Path) -> Path:
+    """The site in a folder that a test may write in."""
+    return shutil.copytree(site, tmp_path / "site")
+
+
+PICTURES = [
+    ("index.html", "", "overview"),
+    *(
+        (f"datasets/{name}.html", "", f"dataset-{name}")
+        for name in (
+            "sessions",
+            "learning_apps",
+            "courses",
+            "waste_insights",
+            "students_mastery",
+            "student_guides",
+            "class_enrollments",
+        )
+    ),
+    ("diagram.html", "", "diagram"),
+    ("lineage.html", "", "lineage"),
+    ("questions.html", "", "questions"),
+    ("domains/curriculum.html", "", "domain-curriculum"),
+    ("index.html", "#search=waste", "search-waste"),
+]
+
+
+@needs_chromium
+@pytest.mark.parametrize(("page", "anchor", "name"), PICTURES, ids=[name for *_, name in PICTURES])
+def test_page_opens_from_disk(
+    site: Path, catalog: Catalog, visit: Callable[..., Visit], page: str, anchor: str, name: str
+) -> None:
+    # every page at one of the two widths in one of the two themes, turn by turn
+    turn = [entry[2] for entry in PICTURES].index(name)
+    width, theme = [(1280, "light"), (390, "dark"), (1280, "dark"), (390, "light")][turn % 4]
+    seen = visit(site / page, anchor, width=width, theme=theme, picture=f"{name}-{width}-{theme}")
+    assert not seen.console
+    assert not seen.requests
+    assert f'data-theme="{theme}"' in seen.dom
+    if page in ("diagram.html", "domains/curriculum.html"):
+        assert seen.dom.count('class="box ') >= 14
+    if anchor:
+        results = re.findall(r'<li id="result-\d+"[^>]*>.*?<a href="([^"]*)"', seen.dom)
+        assert results[0] == "datasets/sessions_waste.html"
+        assert "datasets/waste_insights.html#column-waste_duration_sec" in results
+        assert "datasets/school_usage_stats.html#column-total_waste_time_sec" in results
+        assert "questions.html#minutes_wasted_per_school_last_week" in results
+
+
+def test_every_domain_has_a_picture(catalog: Catalog) -> None:
+    pictured = {Path(page).stem for page, *_ in PICTURES}
+    assert {catalog.datasets[name].domain for name in pictured & set(catalog.datasets)} == {
+        domain.name for domain in catalog.domains
+    }
+
+
+@needs_chromium
+def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Visit]) -> None:
+    script = """
+        const seen = {};
+        const input = document.getElementById("search");
+        const press = (key) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+        const chosen = () => document.querySelector("[aria-selected=true] strong")?.textContent;
+        press("t");
+        seen.theme = document.documentElement.dataset.theme;
+        press("/");
+        seen.focused = document.activeElement === input;
+        input.value = "proctored";
+        input.dispatchEvent(new Event("input"));
+        seen.expanded = input.getAttribute("aria-expanded");
+        seen.first = chosen();
+        press("ArrowDown");
+        seen.second = chosen();
+        seen.active = input.getAttribute("aria-activedescendant");
+        press("ArrowUp");
+        seen.back = chosen();
+        document.querySelector("[aria-selected=true] a").addEventListener("click", (event) => {
+            event.preventDefault();
+            seen.opened = event.currentTarget.getAttribute("href");
+        });
+        press("Enter");
+        press("Escape");
+        seen.closed = document.getElementById("results").hidden && document.activeElement !== input;
+        input.value = "no such thing anywhere";
+        input.dispatchEvent(new Event("input"));
+        seen.nothing = document.getElementById("results").textContent;
+        input.value = "<img src=x onerror=alert(1)>";
+        input.dispatchEvent(new Event("input"));
+        seen.images = document.querySelectorAll("#results img").length;
+        return seen;
+    """
+    seen = visit(_probe(copied_site, "index.html", script))
+    assert not seen.console
+    answer = _answer(seen.dom)
+    assert answer["theme"] == "dark"
+    assert answer["focused"] and answer["expanded"] == "true"
+    assert answer["first"] == answer["back"] == "Which sessions were proctored?"
+    assert answer["second"] not in (None, answer["first"]) and answer["active"] == "result-1"
+    assert answer["opened"] == "questions.html#proctored_sessions"
+    assert answer["closed"]
+    assert "Nothing has" in answer["nothing"]
+    assert answer["images"] == 0
+
+
+@needs_chromium
+@pytest.mark.parametrize("page", ["index.html", "datasets/class_enrollments.html", "lineage.html"])
+def test_a_phone_never_scrolls_sideways(copied_site: Path, visit: Callable[..., Visit], page: str) -> None:
+    script = (
+        "return [document.documentElement.scrollWidth, innerWidth, document.getElementById('menu').open];"
+    )
+    width, room, menu_open = _answer(visit(_probe(copied_site, page, script), width=390).dom)
+    assert width <= room <= 500
+    assert not menu_open
+
+
+@needs_chromium
+def test_dbts_own_docs_are_there_and_ask_nobody(site: Path, visit: Callable[..., Visit]) -> None:
+    page = site / "dbt" / "index.html"
+    seen = visit(page, "#!/model/model.timeback_analytics.sessions", picture="dbt-sessions")
+    assert not seen.requests
+    assert "Learning sessions: who, in which application" in seen.dom
+
+
+@needs_chromium
+def test_a_request_to_another_host_would_be_seen(tmp_path: Path, visit: Callable[..., Visit]) -> None:
+    page = tmp_path / "leak.html"
+    page.write_text('<img src="http://tracker.invalid/pixel.png"><script>console.error("oh")</script>')
+    seen = visit(page)
+    assert seen.requests == ["http://tracker.invalid/pixel.png"]
+    assert any("oh" in line for line in seen.console)

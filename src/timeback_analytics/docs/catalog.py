@@ -1,0 +1,317 @@
+"""What dbt's manifest says about the published datasets, in the words of the pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from timeback_analytics.errors import TimebackError
+
+PROJECT = "timeback_analytics"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One published column."""
+
+    name: str
+    data_type: str
+    description: str
+    never_null: bool
+    null_when: str
+    unit: str
+    example: str
+    values: tuple[str, ...]
+    origin: tuple[str, ...]
+    """The operational columns that its values come from, as table.column."""
+    leads_to: tuple[str, ...]
+    """The columns that it joins with, as dataset.column."""
+    in_grain: bool
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One published dataset."""
+
+    name: str
+    unique_id: str
+    domain: str
+    description: str
+    grain: tuple[str, ...]
+    scope: str
+    """Whose organizations a row is shown under: a column, or words; empty where everybody sees every row."""
+    scope_when: str
+    """The dbt var that scopes this dataset, where it is not scoped by default."""
+    invariants: tuple[str, ...]
+    rules: tuple[str, ...]
+    traps: tuple[str, ...]
+    example_query: str
+    columns: tuple[Column, ...]
+    deprecated_from: str
+    replaced_by: str
+
+    @property
+    def title(self) -> str:
+        """Its name as a heading: student_guides is Student Guides."""
+        return _title(self.name)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its description, or of what follows a deprecation."""
+        return (
+            re.split(r"(?<=[.:]) (?=[A-Z])|: one row|\n\n", self.description, maxsplit=1)[0].rstrip(".:")
+            + "."
+        )
+
+    @property
+    def joins(self) -> list[tuple[Column, str, str]]:
+        """(column, dataset, column of it) for each documented join."""
+        return [(column, *target.split(".")) for column in self.columns for target in column.leads_to]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A group of datasets."""
+
+    name: str
+    title: str
+    description: str
+    datasets: tuple[Dataset, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A worked question: one of dbt's analyses."""
+
+    name: str
+    title: str
+    answer: str
+    query: str
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A kind of consumer: one of dbt's exposures."""
+
+    name: str
+    title: str
+    kind: str
+    description: str
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that the pages are made of."""
+
+    overview: str
+    schema: str
+    domains: tuple[Domain, ...]
+    questions: tuple[Question, ...]
+    consumers: tuple[Consumer, ...]
+    sources: dict[str, dict[str, str]] = field(repr=False)
+    """Description of each column of each operational table; of the table itself under an empty name."""
+
+    @cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """Every dataset by name, in the order of the domains."""
+        return {dataset.name: dataset for domain in self.domains for dataset in domain.datasets}
+
+    def led_here(self, name: str) -> list[tuple[Dataset, Column, str]]:
+        """(dataset, its column, column of the named one) for each join that leads to the named dataset."""
+        return [
+            (dataset, column, target_column)
+            for dataset in self.datasets.values()
+            for column, target, target_column in dataset.joins
+            if target == name
+        ]
+
+    def used_by(self, table: str) -> dict[str, list[tuple[Dataset, Column]]]:
+        """Columns of an operational table -> the published columns that come from them."""
+        users: dict[str, list[tuple[Dataset, Column]]] = {}
+        for dataset in self.datasets.values():
+            for column in dataset.columns:
+                for origin in column.origin:
+                    from_table, _, from_column = origin.partition(".")
+                    if from_table == table:
+                        users.setdefault(from_column, []).append((dataset, column))
+        return users
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """dbt's manifest.json.
+
+    Raises:
+        TimebackError: there is none, or it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TimebackError(
+            f"There is no {path}. `make docs` has dbt write it, and then builds the site."
+        ) from None
+    except ValueError as error:
+        raise TimebackError(f"{path} is no JSON ({error}). `make docs` has dbt write it anew.") from None
+
+
+def read_catalog(manifest: Mapping[str, Any]) -> Catalog:
+    """The catalog that a manifest, parsed or compiled, describes.
+
+    Raises:
+        TimebackError: something is missing that every dataset's page needs, such as an example query, or a
+            join leads nowhere. All that is wrong is named.
+    """
+    docs = {
+        doc["name"]: doc["block_contents"]
+        for doc in manifest["docs"].values()
+        if doc["package_name"] == PROJECT
+    }
+    nodes = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model" and node["access"] == "public"
+    ]
+    problems = list(_problems(nodes, docs))
+    if problems:
+        raise TimebackError(
+            "The documentation has gaps:\n" + "\n".join(f"  {problem}" for problem in problems)
+        )
+    datasets = sorted(map(_dataset, nodes), key=lambda dataset: dataset.name)
+    names = {dataset.domain for dataset in datasets}
+    order = [name.removeprefix("domain_") for name in docs if name.startswith("domain_")]
+    domains = tuple(
+        Domain(
+            name,
+            *_heading(docs[f"domain_{name}"]),
+            tuple(dataset for dataset in datasets if dataset.domain == name),
+        )
+        for name in order
+        if name in names
+    )
+    schema = nodes[0]["schema"]
+    return Catalog(
+        overview=docs["__overview__"],
+        schema=schema,
+        domains=domains,
+        questions=tuple(_questions(manifest, schema)),
+        consumers=tuple(_consumers(manifest)),
+        sources={
+            source["name"]: {
+                "": source["description"],
+                **{name: column["description"] for name, column in source["columns"].items()},
+            }
+            for source in sorted(manifest["sources"].values(), key=lambda source: source["name"])
+        },
+    )
+
+
+def _problems(nodes: list[dict[str, Any]], docs: Mapping[str, str]) -> Iterator[str]:
+    columns = {f"{node['name']}.{column}" for node in nodes for column in node["columns"]}
+    if "__overview__" not in docs:
+        yield "there is no doc block __overview__"
+    for node in sorted(nodes, key=lambda node: node["name"]):
+        name, meta = node["name"], node["config"]["meta"]
+        if not node["description"].strip():
+            yield f"{name}: no description"
+        if not str(meta.get("example_query") or "").strip():
+            yield f"{name}: no config.meta.example_query"
+        if f"domain_{meta.get('domain')}" not in docs:
+            yield f"{name}: there is no doc block domain_{meta.get('domain')} for its config.meta.domain"
+        for key in ("invariants", "rules", "traps"):
+            if not all(isinstance(text, str) for text in meta.get(key, [])):
+                yield f"{name}: config.meta.{key} has an entry that is no text; a colon in it wants quotes"
+        for column, targets in meta.get("joins", {}).items():
+            for target in _listed(targets):
+                if f"{name}.{column}" not in columns or target not in columns:
+                    yield f"{name}: config.meta.joins ties {column} to {target}; one of them does not exist"
+        for column in node["columns"].values():
+            if not column["description"].strip():
+                yield f"{name}.{column['name']}: no description"
+            if not column["data_type"]:
+                yield f"{name}.{column['name']}: no data_type"
+
+
+def _dataset(node: Mapping[str, Any]) -> Dataset:
+    meta = node["config"]["meta"]
+    grain = tuple(meta.get("grain", ()))
+    joins = meta.get("joins", {})
+    return Dataset(
+        name=node["name"],
+        unique_id=node["unique_id"],
+        domain=meta["domain"],
+        description=node["description"].strip(),
+        grain=grain,
+        scope=meta.get("scope") or "",
+        scope_when=meta.get("scope_when") or "",
+        invariants=tuple(meta.get("invariants", ())),
+        rules=tuple(meta.get("rules", ())),
+        traps=tuple(meta.get("traps", ())),
+        example_query=meta["example_query"].strip(),
+        columns=tuple(
+            Column(
+                name=column["name"],
+                data_type=column["data_type"],
+                description=column["description"].strip(),
+                never_null=any(constraint["type"] == "not_null" for constraint in column["constraints"]),
+                null_when=column["config"]["meta"].get("null_when") or "",
+                unit=column["config"]["meta"].get("unit") or "",
+                example=_shown(column["config"]["meta"].get("example")),
+                values=tuple(_shown(value) for value in _listed(column["config"]["meta"].get("values", []))),
+                origin=tuple(column["config"]["meta"].get("origin", ())),
+                leads_to=tuple(_listed(joins.get(column["name"], []))),
+                in_grain=column["name"] in grain,
+            )
+            for column in node["columns"].values()
+        ),
+        deprecated_from=str(node["deprecation_date"] or "")[:10],
+        replaced_by=meta.get("replaced_by") or "",
+    )
+
+
+def _questions(manifest: Mapping[str, Any], schema: str) -> Iterator[Question]:
+    analyses = (node for node in manifest["nodes"].values() if node["resource_type"] == "analysis")
+    for node in sorted(analyses, key=lambda node: node["original_file_path"]):
+        yield Question(
+            name=node["name"],
+            title=node["config"]["meta"]["question"],
+            answer=node["description"].strip(),
+            query=re.sub(r"\{\{\s*ref\('(\w+)'\)\s*\}\}", rf"{schema}.\1", node["raw_code"]).strip(),
+            datasets=tuple(dict.fromkeys(ref["name"] for ref in node["refs"])),
+        )
+
+
+def _consumers(manifest: Mapping[str, Any]) -> Iterator[Consumer]:
+    for exposure in sorted(manifest["exposures"].values(), key=lambda exposure: exposure["name"]):
+        yield Consumer(
+            name=exposure["name"],
+            title=exposure["label"] or _title(exposure["name"]),
+            kind=exposure["type"],
+            description=exposure["description"].strip(),
+            datasets=tuple(dict.fromkeys(ref["name"] for ref in exposure["refs"])),
+        )
+
+
+def _heading(text: str) -> tuple[str, str]:
+    """(heading, what follows) of a text whose first line is a heading."""
+    first, _, rest = text.strip().partition("\n")
+    return first.lstrip("# ").strip(), rest.strip()
+
+
+def _title(name: str) -> str:
+    return " ".join({"xp": "XP", "case": "CASE"}.get(word, word.capitalize()) for word in name.split("_"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
