@@ -1,0 +1,375 @@
+"""timeback bind: what it writes, what the bound role then sees on a shared connection, what it refuses."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg import sql
+
+from timeback_analytics.cli import main
+from timeback_analytics.server import EmbeddedServer
+
+NORTH, SOUTH, UNKNOWN = (UUID(f"00000000-0000-4000-8000-00000000000{digit}") for digit in "123")
+STUDENTS = {"Ada": (NORTH,), "Bea": (SOUTH,), "Cab": (NORTH, SOUTH)}
+ROLES = ("bind_north", "bind_south", "bind_both", "bind_pool", "bind_other", "bind_deployer")
+
+
+@dataclass
+class World:
+    """Three students of two schools under the whole catalog."""
+
+    server: EmbeddedServer
+    database: str
+    runner: CliRunner
+    env: dict[str, str]
+
+    def timeback(self, *arguments: object, input: str | None = None, target: str = "embedded") -> Result:
+        """`timeback bind *arguments`, as the superuser or as whoever env's PGUSER is on target server."""
+        line = ["bind", *map(str, arguments), "--target", target]
+        return self.runner.invoke(main, line, env=self.env, input=input)
+
+    def bind(self, *arguments: object, **options: str) -> str:
+        """What a `timeback bind` that succeeds prints."""
+        result = self.timeback(*arguments, **options)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def refusal(self, *arguments: object, **options: str) -> str:
+        """What a `timeback bind` that refuses says, on one line."""
+        result = self.timeback(*arguments, **options)
+        assert result.exit_code != 0 and not isinstance(result.exception, psycopg.Error), result.output
+        return " ".join(result.output.split())
+
+    def connect(self, role: str = "postgres") -> psycopg.Connection:
+        """A new connection of this role, in autocommit."""
+        return psycopg.connect(self.server.dsn(self.database, role), autocommit=True)
+
+    def bindings(self) -> set[tuple[str, UUID]]:
+        """The table of bindings."""
+        with self.connect() as conn:
+            return set(conn.execute("select role_name::text, org_id from analytics_internal.scope_binding"))
+
+
+@pytest.fixture(scope="module")
+def filled(
+    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
+) -> Iterator[World]:
+    database = new_database("bind", template=catalog_template)
+    with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
+        conn.execute("set search_path = operational")
+        for name, org_id in (("North", NORTH), ("South", SOUTH)):
+            conn.execute(
+                """insert into one_roster_organization
+                (id, name, type, status, date_created, date_last_modified)
+                values (%s, %s, 'school', 'active', now(), now())""",
+                [org_id, name],
+            )
+        for name, org_ids in STUDENTS.items():
+            conn.execute(
+                """with person as (
+                    insert into one_roster_user
+                    (id, given_name, family_name, status, date_created, date_last_modified)
+                    values (gen_random_uuid(), %s, '', 'active', now(), now())
+                    returning id
+                )
+                insert into one_roster_role
+                (id, user_id, org_id, role, role_type, status, date_created, date_last_modified)
+                select gen_random_uuid(), person.id, org_id, 'student', 'primary', 'active', now(), now()
+                from person
+                cross join unnest(%s) as org_id""",
+                [name, list(org_ids)],
+            )
+    yield World(embedded_server, database, CliRunner(), {})
+
+
+@pytest.fixture
+def world(filled: World) -> Iterator[World]:
+    """The catalog without a binding and without the roles of these tests."""
+    filled.env = {
+        "TIMEBACK_EMBEDDED_HOST": str(filled.server.socket_dir),
+        "TIMEBACK_EMBEDDED_DATABASE": filled.database,
+        "PGHOST": str(filled.server.socket_dir),
+        "PGDATABASE": filled.database,
+        "PGUSER": "postgres",
+    }
+    yield filled
+    with filled.connect() as conn:
+        conn.execute("delete from analytics_internal.scope_binding")
+        for role in ROLES:
+            if conn.execute("select rolname from pg_roles where rolname = %s", [role]).fetchone():
+                conn.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))
+                conn.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+def students(conn: psycopg.Connection) -> list[str]:
+    """The names of the students that the caller sees."""
+    return [name for (name,) in conn.execute("select name from analytics.students order by name")]
+
+
+# -- what it does ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["embedded", "server"])
+def test_a_new_role_logs_in_and_sees_its_school_and_no_other(world, target):
+    shown = world.bind("bind_north", NORTH, "--create", target=target)
+    assert "bind_north is bound to 1 organization:" in shown and f"{NORTH}  North" in shown
+    assert [line.split() for line in shown.splitlines() if "students " in line] == [["students", "2"]]
+    with world.connect("bind_north") as conn:
+        assert students(conn) == ["Ada", "Cab"]
+        assert conn.execute("select distinct org_ids from analytics.students").fetchall() == [([NORTH],)]
+        for setting, seen in [(f"{NORTH},{SOUTH}", ["Ada", "Cab"]), (SOUTH, []), ("", [])]:
+            conn.execute("select set_config('app.allowed_org_ids', %s, false)", [str(setting)])
+            assert students(conn) == seen
+
+
+def test_a_new_role_has_no_right_beside_reading(world):
+    world.bind("bind_north", NORTH, "--create")
+    with world.connect() as conn:
+        rights = conn.execute(
+            """select rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls
+            from pg_roles where rolname = 'bind_north'"""
+        ).fetchone()
+        groups = conn.execute(
+            "select roleid::regrole::text from pg_auth_members where member = 'bind_north'::regrole"
+        ).fetchall()
+    assert rights == (True, False, False, False, False, False)
+    assert groups == [("timeback_reader",)]
+
+
+def test_the_password_is_asked_for_and_stored_as_a_hash(world):
+    output = world.bind("bind_north", NORTH, "--create", "--password", input="open sesame\nopen sesame\n")
+    assert "sesame" not in output
+    with world.connect() as conn:
+        stored = conn.execute("select rolpassword from pg_authid where rolname = 'bind_north'").fetchone()[0]
+    assert stored.startswith("SCRAM-SHA-256$")
+    assert "open sesame" not in stored
+
+
+def test_without_being_asked_for_there_is_no_password(world):
+    world.bind("bind_north", NORTH, "--create")
+    with world.connect() as conn:
+        stored = conn.execute("select rolpassword from pg_authid where rolname = 'bind_north'").fetchone()[0]
+    assert stored is None
+
+
+def test_a_later_binding_replaces_the_earlier(world):
+    world.bind("bind_north", SOUTH, "--create")
+    world.bind("bind_other", NORTH, "--create")
+    world.bind("bind_north", NORTH, NORTH, "--default", f"{{{NORTH}}}")
+    assert world.bindings() == {("bind_north", NORTH), ("bind_other", NORTH)}
+    with world.connect("bind_north") as conn:
+        assert students(conn) == ["Ada", "Cab"]
+
+
+def test_the_default_can_be_narrower_than_the_binding(world):
+    world.bind("bind_both", NORTH, SOUTH, "--create", "--default", SOUTH)
+    with world.connect("bind_both") as conn:
+        assert students(conn) == ["Bea", "Cab"]
+        conn.execute("set app.allowed_org_ids = '*'")
+        assert students(conn) == ["Ada", "Bea", "Cab"]
+
+
+def test_no_default_leaves_the_roles_setting_alone(world):
+    with world.connect() as conn:
+        conn.execute("create role bind_north login in role timeback_reader")
+        conn.execute(f"alter role bind_north set app.allowed_org_ids = '{NORTH}'")
+    shown = world.bind("bind_north", NORTH, SOUTH, "--no-default")
+    assert f"Default scope: {NORTH}" in shown
+    with world.connect("bind_north") as conn:
+        assert students(conn) == ["Ada", "Cab"]
+
+
+def test_showing_changes_nothing_and_lists_all(world):
+    assert "No role is bound." in world.bind("--show")
+    world.bind("bind_north", NORTH, "--create")
+    before = world.bindings()
+    assert "bind_north is bound to 1 organization" in world.bind("bind_north", "--show")
+    assert world.bind("--show") == "bind_north: 1 organization\n"
+    assert world.bindings() == before
+
+
+def test_an_unbound_role_is_a_reader_no_more(world):
+    """Without the binding it could ask for every organization by name."""
+    world.bind("bind_north", NORTH, "--create")
+    assert "sees nothing any more" in world.bind("bind_north", "--unbind")
+    assert world.bindings() == set()
+    with world.connect("bind_north") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        students(conn)
+
+
+def test_unbinding_takes_the_default_and_can_keep_the_access(world):
+    world.bind("bind_north", NORTH, "--create")
+    assert "may now ask for any" in world.bind("bind_north", "--unbind", "--keep-access")
+    assert "bind_north is not bound: it may ask for any organization" in " ".join(
+        world.bind("bind_north", "--show").split()
+    )
+    with world.connect("bind_north") as conn:
+        assert students(conn) == []
+        conn.execute(f"set app.allowed_org_ids = '{SOUTH}'")
+        assert students(conn) == ["Bea", "Cab"]
+
+
+def test_a_role_that_would_read_on_is_not_unbound(world):
+    world.bind("bind_north", NORTH, "--create")
+    with world.connect() as conn:
+        conn.execute("grant select on analytics.students to bind_north")
+    assert "would still read the published views" in world.refusal("bind_north", "--unbind")
+    assert world.bindings() == {("bind_north", NORTH)}
+
+
+def test_a_dropped_role_can_be_unbound(world):
+    """A role of that name that is made later must not be surprised by it."""
+    world.bind("bind_north", NORTH, "--create")
+    with world.connect() as conn:
+        conn.execute("drop owned by bind_north")
+        conn.execute("drop role bind_north")
+    assert "dropped or renamed" in world.bind("--show")
+    world.bind("bind_north", "--unbind")
+    assert world.bindings() == set()
+
+
+# -- shared connections ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pool(world: World) -> Iterator[psycopg.Connection]:
+    """A pooler's server connection: a login of no rights of its own that takes on the role of each client."""
+    world.bind("bind_north", NORTH, "--create")
+    world.bind("bind_south", SOUTH, "--create")
+    with world.connect() as conn:
+        conn.execute("create role bind_pool login noinherit in role bind_north, bind_south")
+        conn.execute("alter role bind_pool set app.allowed_org_ids = '*'")
+    with world.connect("bind_pool") as conn:
+        yield conn
+
+
+def test_session_pooling_hands_on_a_clean_connection(pool):
+    """The pooler says DISCARD ALL between clients, as PgBouncer's server_reset_query does."""
+    pool.execute("set role bind_north")
+    pool.execute("prepare mine as select name from analytics.students order by name")
+    pool.execute(f"set app.allowed_org_ids = '{NORTH}'")
+    assert students(pool) == ["Ada", "Cab"]
+    pool.execute("discard all")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        students(pool)
+    pool.execute("set role bind_south")
+    assert students(pool) == ["Bea", "Cab"]
+
+
+def test_transaction_pooling_shows_each_client_its_own(pool):
+    """One connection, clients in turn, nothing reset between them, one statement prepared for all."""
+    for _ in range(7):  # beyond the executions after which a plan may become a generic one
+        for role, seen in [("bind_north", ["Ada", "Cab"]), ("bind_south", ["Bea", "Cab"])]:
+            with pool.transaction():
+                pool.execute(f"set local role {role}")
+                shown = pool.execute("select name from analytics.students order by name", prepare=True)
+                assert [name for (name,) in shown] == seen
+    with pool.transaction():
+        pool.execute("set local role bind_north")
+        pool.execute(f"set local app.allowed_org_ids = '{NORTH},{SOUTH}'")
+        assert students(pool) == ["Ada", "Cab"]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        students(pool)
+
+
+def test_a_clients_lasting_setting_does_not_widen_the_next_clients_scope(pool):
+    """In transaction mode a SET outlives its client; the binding of the role stands all the same."""
+    with pool.transaction():
+        pool.execute("set local role bind_south")
+        pool.execute(f"set app.allowed_org_ids = '{SOUTH},{NORTH}'")
+        assert students(pool) == ["Bea", "Cab"]
+    with pool.transaction():
+        pool.execute("set local role bind_north")
+        assert students(pool) == ["Ada", "Cab"]
+
+
+def test_a_binding_counts_in_the_session_that_was_there_before_it(world):
+    world.bind("bind_both", NORTH, SOUTH, "--create")
+    with world.connect("bind_both") as conn:
+        assert students(conn) == ["Ada", "Bea", "Cab"]
+        world.bind("bind_both", NORTH)
+        assert students(conn) == ["Ada", "Cab"]
+
+
+def test_a_bound_login_keeps_its_binding_in_another_role(world):
+    world.bind("bind_north", NORTH, "--create")
+    with world.connect() as conn:
+        conn.execute("create role bind_other in role timeback_reader, timeback_unrestricted")
+        conn.execute("grant bind_other to bind_north")
+    with world.connect("bind_north") as conn:
+        conn.execute("set role bind_other")
+        assert students(conn) == ["Ada", "Cab"]
+
+
+# -- what it says and refuses ---------------------------------------------------------------------
+
+
+def test_unknown_organizations_are_named_and_nothing_is_done(world):
+    said = world.refusal("bind_north", NORTH, UNKNOWN, "--create")
+    assert str(UNKNOWN) in said and str(NORTH) not in said
+    assert world.bindings() == set()
+    with world.connect() as conn:
+        assert not conn.execute("select rolname from pg_roles where rolname = 'bind_north'").fetchone()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("bind_north", NORTH), "There is no role bind_north"),
+        (("postgres", NORTH, "--create"), "Role postgres exists already"),
+        (("bind_north", "Lincoln"), "'Lincoln' is not a valid UUID"),
+        (("bind_north",), "Which organizations?"),
+        ((), "Which role?"),
+        (("bind_north", "--unbind"), "bound to nothing"),
+        (("bind_north", "--show"), "There is no role bind_north"),
+        (("bind_north", "--show", "--unbind"), "exclude each other"),
+        (("bind_north", NORTH, "--unbind"), "take a role and nothing else"),
+        (("bind_north", NORTH, "--keep-access"), "is for --unbind"),
+        (("bind_north", NORTH, "--password"), "--create makes"),
+        (("bind_north", NORTH, "--create", "--default", "a,b"), 'holds "a"'),
+        (("bind_north", NORTH, "--create", "--default", SOUTH), "to which the role would not be bound"),
+        (("bind_north", NORTH, "--create", "--schema", "elsewhere"), "not deployed"),
+    ],
+)
+def test_refusals(world, arguments, said):
+    assert said in world.refusal(*arguments)
+    assert world.bindings() == set()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ("superuser", "is a superuser: the binding narrows the published views and nothing else"),
+        ("in role timeback_reader, timeback_unrestricted", "which the binding overrides"),
+        ("", "is no member of timeback_reader"),
+    ],
+)
+def test_what_a_binding_means_for_other_roles_is_said(world, attributes, said):
+    with world.connect() as conn:
+        conn.execute(f"create role bind_other login {attributes}")
+    assert said in " ".join(world.bind("bind_other", NORTH).split())
+    if attributes:
+        with world.connect("bind_other") as conn:
+            assert students(conn) == ["Ada", "Cab"]
+
+
+def test_members_of_a_bound_group_are_pointed_out(world):
+    with world.connect() as conn:
+        conn.execute("create role bind_north in role timeback_reader")
+        conn.execute("create role bind_other login in role bind_north")
+    assert "bind_other can log in and is bound to nothing" in " ".join(
+        world.bind("bind_north", NORTH).split()
+    )
+
+
+def test_whoever_may_not_bind_is_told_so(world):
+    world.bind("bind_north", NORTH, "--create")
+    world.env["PGUSER"] = "bind_north"
+    said = world.refusal("bind_north", NORTH, SOUTH, target="server")
+    assert (
+        "bind_north may not read analytics_internal.scope_binding. Connect as the role that deploys" in said
+    )
+    assert world.bindings() == {("bind_north", NORTH)}

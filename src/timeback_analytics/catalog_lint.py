@@ -1,0 +1,467 @@
+"""Rules that a deployed catalog must keep for the caller's scope to hold, asked of the live database.
+
+A rule is a query that gives a row (object, finding) for each breach and none otherwise. What the
+documentation says of the datasets comes out of dbt's manifest, as the relation `documented`.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from timeback_analytics.errors import TimebackError
+
+OF_OTHERS = {
+    ("student_guides", "guide_id"): "a student's guide is shown to whoever sees the student",
+    ("student_guides", "guide_name"): "as guide_id",
+}
+"""Columns of scoped datasets that show a person who may be of another organization, and why they may."""
+
+_PERSON_ORIGIN = re.compile(
+    r"one_roster_user\.(id|given_name|middle_name|family_name|username|email|identifier)$"
+    r"|\.(user_id|student_id|assignee_id|source_user_id|agent_user_id|credential_subject_id|actor_id)$"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its name, what it asks for and why, and the query for its breaches."""
+
+    name: str
+    purpose: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A breach: the rule's name, the object that breaks it, and what is wrong with it."""
+
+    rule: str
+    object: str
+    finding: str
+
+
+# What every rule may name: our schemas, who deploys, the views of both schemas, what is documented, and the
+# functions that a view calls, Postgres's own among them, which pg_depend does not list.
+_COMMON = r"""
+with our_schema as (
+    select oid, nspname, nspowner, nspacl, nspname = %(published)s as is_published
+    from pg_catalog.pg_namespace
+    where nspname in (%(published)s, %(internal)s)
+),
+
+deployer as (
+    select relowner as oid from pg_catalog.pg_class
+    where
+        relname = 'int_caller_scope'
+        and relnamespace = (select oid from our_schema where not is_published)
+),
+
+our_relation as (
+    select
+        pg_class.oid, pg_class.relname, pg_class.relkind, pg_class.relowner, pg_class.relacl,
+        pg_class.reloptions, our_schema.is_published,
+        quote_ident(our_schema.nspname) || '.' || quote_ident(pg_class.relname) as object
+    from our_schema
+    inner join pg_catalog.pg_class on our_schema.oid = pg_class.relnamespace
+    where pg_class.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+),
+
+our_function as (
+    select pg_proc.*, our_schema.is_published, pg_proc.oid::regprocedure::text as object
+    from our_schema
+    inner join pg_catalog.pg_proc on our_schema.oid = pg_proc.pronamespace
+),
+
+documented as (
+    select * from jsonb_to_recordset(%(documented)s::jsonb)
+    as documented (dataset text, column_name text, is_scoped boolean, shows_other boolean)
+),
+
+asks_who_calls as (
+    select distinct our_relation.oid
+    from our_relation
+    inner join pg_catalog.pg_rewrite on our_relation.oid = pg_rewrite.ev_class
+    inner join pg_catalog.pg_depend
+        on
+            pg_depend.classid = 'pg_catalog.pg_rewrite'::regclass
+            and pg_rewrite.oid = pg_depend.objid
+            and pg_depend.refclassid = 'pg_catalog.pg_class'::regclass
+    inner join our_relation as scope on pg_depend.refobjid = scope.oid
+    where scope.relname = 'int_caller_scope' and not scope.is_published and our_relation.is_published
+),
+
+called_number as (
+    select our_relation.oid, our_relation.object, called.parts[1] as kind, called.parts[2]::oid as number
+    from our_relation
+    inner join pg_catalog.pg_rewrite on our_relation.oid = pg_rewrite.ev_class
+    cross join lateral regexp_matches(
+        pg_rewrite.ev_action::text, ':(funcid|opno|aggfnoid|winfnoid|eqop) ([0-9]+)', 'g'
+    ) as called (parts)
+),
+
+called as (
+    select distinct called_number.oid, called_number.object, pg_proc.oid as function_oid
+    from called_number
+    left join pg_catalog.pg_operator
+        on called_number.number = pg_operator.oid and called_number.kind in ('opno', 'eqop')
+    inner join pg_catalog.pg_proc
+        on
+            pg_proc.oid = case
+                when called_number.kind in ('opno', 'eqop') then pg_operator.oprcode::oid
+                else called_number.number
+            end
+),
+
+granted as (
+    select our_relation.object, our_relation.is_published, our_relation.relkind::text as kind,
+        our_relation.relowner as owner, acl.grantee, acl.privilege_type, acl.is_grantable
+    from our_relation
+    cross join lateral aclexplode(our_relation.relacl) as acl
+    union all
+    select our_relation.object || '.' || quote_ident(pg_attribute.attname), our_relation.is_published,
+        'column', our_relation.relowner, acl.grantee, acl.privilege_type, acl.is_grantable
+    from our_relation
+    inner join pg_catalog.pg_attribute on our_relation.oid = pg_attribute.attrelid
+    cross join lateral aclexplode(pg_attribute.attacl) as acl
+    union all
+    select 'schema ' || quote_ident(our_schema.nspname), our_schema.is_published, 'schema',
+        our_schema.nspowner, acl.grantee, acl.privilege_type, acl.is_grantable
+    from our_schema
+    cross join lateral aclexplode(our_schema.nspacl) as acl
+    union all
+    select our_function.object, our_function.is_published, 'function',
+        our_function.proowner, acl.grantee, acl.privilege_type, acl.is_grantable
+    from our_function
+    cross join lateral aclexplode(our_function.proacl) as acl
+)
+"""
+
+RULES = (
+    Rule(
+        "owner",
+        "The deploying role owns both schemas and everything in them: whoever owns a view can take "
+        "its barrier off, and whoever owns a schema can drop what is in it.",
+        """
+        select owned.object, 'is owned by ' || owned.owner::regrole || ', not by ' || deployer.oid::regrole
+        from (
+            select object, relowner as owner from our_relation
+            union all
+            select object, proowner from our_function
+            union all
+            select 'schema ' || quote_ident(nspname), nspowner from our_schema
+        ) as owned
+        cross join deployer
+        inner join pg_catalog.pg_roles on owned.owner = pg_roles.oid
+        where owned.owner <> deployer.oid and not (owned.object like 'schema %%' and pg_roles.rolsuper)
+        """,
+    ),
+    Rule(
+        "barrier",
+        "Every scoped view is a security barrier: without it a predicate of the caller's sees rows "
+        "that the scope has not removed yet.",
+        """
+        select our_relation.object, 'is scoped and no security barrier'
+        from our_relation
+        where
+            our_relation.is_published
+            and (
+                our_relation.oid in (select oid from asks_who_calls)
+                or our_relation.relname in (select dataset from documented where is_scoped)
+            )
+            and not exists (
+                select from unnest(our_relation.reloptions) as option
+                where option in ('security_barrier=true', 'security_barrier=on', 'security_barrier=1')
+            )
+        """,
+    ),
+    Rule(
+        "invoker",
+        "No view runs with the caller's rights (security_invoker): readers would need rights on the "
+        "tables behind.",
+        """
+        select our_relation.object, 'is a security invoker view'
+        from our_relation
+        where exists (
+            select from unnest(our_relation.reloptions) as option
+            where option in ('security_invoker=true', 'security_invoker=on', 'security_invoker=1')
+        )
+        """,
+    ),
+    Rule(
+        "grants",
+        "timeback_reader may use the published schema and select from its views; nobody but the owner "
+        "has any other right, and nobody any in the internal schema. Execution by everybody of the "
+        "functions there is no right without usage of the schema, and views need it.",
+        """
+        select
+            granted.object,
+            case granted.grantee when 0 then 'everybody' else granted.grantee::regrole::text end
+            || ' has ' || granted.privilege_type
+            || case when granted.is_grantable then ' with grant option' else '' end
+        from granted
+        where
+            granted.grantee <> granted.owner
+            and not (
+                granted.is_published
+                and granted.grantee = to_regrole('timeback_reader')::oid
+                and (granted.kind, granted.privilege_type) in (('schema', 'USAGE'), ('v', 'SELECT'))
+                and not granted.is_grantable
+            )
+            and not (granted.kind = 'function' and granted.grantee = 0)
+        union all
+        select
+            'schema ' || quote_ident(our_schema.nspname),
+            'default privileges of ' || pg_default_acl.defaclrole::regrole
+            || ' give rights on what is made in it'
+        from pg_catalog.pg_default_acl
+        inner join our_schema on pg_default_acl.defaclnamespace = our_schema.oid
+        """,
+    ),
+    Rule(
+        "functions",
+        "A view calls functions of Postgres, of an extension or of the deploying role alone, and no "
+        "volatile one: another's function could be replaced under it. Who is asking is read in "
+        "int_caller_scope alone.",
+        """
+        select distinct
+            called.object,
+            case
+                when pg_proc.provolatile = 'v' then 'calls volatile ' else 'calls '
+            end || pg_proc.oid::regprocedure || case
+                when pg_proc.proname = 'current_setting' and pg_proc.pronamespace = 'pg_catalog'::regnamespace
+                    then ', which the caller controls'
+                when pg_proc.provolatile = 'v' then ''
+                else ', which ' || pg_proc.proowner::regrole || ' owns'
+            end
+        from called
+        cross join deployer
+        inner join pg_catalog.pg_proc on called.function_oid = pg_proc.oid
+        where
+            pg_proc.provolatile = 'v'
+            or (
+                pg_proc.pronamespace = 'pg_catalog'::regnamespace
+                and pg_proc.proname = 'current_setting'
+                and called.object not like '%%.int_caller_scope'
+            )
+            or (
+                pg_proc.pronamespace <> 'pg_catalog'::regnamespace
+                and pg_proc.proowner <> deployer.oid
+                and not exists (
+                    select from pg_catalog.pg_depend
+                    where
+                        pg_depend.classid = 'pg_catalog.pg_proc'::regclass
+                        and pg_depend.objid = pg_proc.oid
+                        and pg_depend.deptype = 'e'
+                )
+            )
+        """,
+    ),
+    Rule(
+        "search path",
+        "Functions of ours have a search_path of their own that ends in pg_temp, and run with the "
+        "caller's rights: what they name cannot be another's of the same name.",
+        """
+        select
+            our_function.object,
+            case
+                when our_function.prosecdef then 'runs with the rights of its owner'
+                else 'has no search_path of its own that is pg_catalog, pg_temp'
+            end
+        from our_function
+        where
+            our_function.prosecdef
+            or not coalesce('search_path=pg_catalog, pg_temp' = any(our_function.proconfig), false)
+        """,
+    ),
+    Rule(
+        "place",
+        "Only the deploying role may create anything in a schema that its own search_path goes "
+        "through: a function there could be taken for one of Postgres's when views are made. Before "
+        "PostgreSQL 15 everybody may in public.",
+        """
+        select 'schema public', 'everybody may create in it: revoke create on schema public from public'
+        from pg_catalog.pg_namespace
+        cross join lateral aclexplode(pg_namespace.nspacl) as acl
+        where pg_namespace.nspname = 'public' and acl.grantee = 0 and acl.privilege_type = 'CREATE'
+        """,
+    ),
+    Rule(
+        "scoped",
+        "What the manifest calls scoped, and whatever shows org_ids, asks int_caller_scope who is calling.",
+        """
+        select our_relation.object, 'does not ask int_caller_scope who is calling'
+        from our_relation
+        where
+            our_relation.is_published
+            and our_relation.oid not in (select oid from asks_who_calls)
+            and (
+                our_relation.relname in (select dataset from documented where is_scoped)
+                or exists (
+                    select from pg_catalog.pg_attribute
+                    where
+                        pg_attribute.attrelid = our_relation.oid
+                        and pg_attribute.attname = 'org_ids'
+                        and pg_attribute.attnum > 0
+                )
+            )
+        """,
+    ),
+    Rule(
+        "documented",
+        "The published schema holds the documented datasets as views, with the documented columns, "
+        "and nothing else.",
+        """
+        select our_relation.object, 'is no documented dataset'
+        from our_relation
+        where our_relation.is_published and our_relation.relname not in (select dataset from documented)
+        union all
+        select our_relation.object, 'is no view'
+        from our_relation
+        where
+            our_relation.is_published
+            and our_relation.relkind <> 'v'
+            and our_relation.relname in (select dataset from documented)
+        union all
+        select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'is no documented column'
+        from our_relation
+        inner join pg_catalog.pg_attribute on our_relation.oid = pg_attribute.attrelid
+        where
+            our_relation.is_published
+            and our_relation.relname in (select dataset from documented)
+            and pg_attribute.attnum > 0
+            and not pg_attribute.attisdropped
+            and (our_relation.relname, pg_attribute.attname) not in (
+                select dataset, column_name from documented
+            )
+        union all
+        select our_function.object, 'is a function in the published schema'
+        from our_function
+        where our_function.is_published
+        """,
+    ),
+    Rule(
+        "persons",
+        "A scoped dataset identifies nobody but the person by whom its rows are scoped. A column "
+        "identifies a person when its documented origin is a person's id, name or address; it is of "
+        "the scope's person when it is the scope's column or that person's name or email. Exceptions "
+        "are listed in catalog_lint.OF_OTHERS.",
+        """
+        select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'identifies another person'
+        from documented
+        inner join our_relation on documented.dataset = our_relation.relname and our_relation.is_published
+        inner join pg_catalog.pg_attribute
+            on our_relation.oid = pg_attribute.attrelid and documented.column_name = pg_attribute.attname
+        where documented.shows_other
+        """,
+    ),
+    Rule(
+        "bindings",
+        "Every bound role exists. A binding goes by name: a role that was renamed is bound no more.",
+        """
+        select
+            bound.role_name::text,
+            'is bound and no role of this server: dropped, or renamed and now unbound'
+        from {internal}.scope_binding as bound
+        where bound.role_name not in (select rolname from pg_catalog.pg_roles)
+        group by bound.role_name
+        """,
+    ),
+)
+
+
+def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "analytics") -> list[Finding]:
+    """Ask every rule of the catalog in a database.
+
+    Args:
+        conn: a connection of the deploying role or a superuser; nothing is written.
+        manifest: dbt's manifest of this project.
+        schema: the published schema; the internal one is its name with _internal behind it.
+
+    Returns:
+        The breaches, by rule; empty where there is none.
+
+    Raises:
+        TimebackError: there is no catalog in the schema, or the connection's role may not look.
+    """
+    values = {
+        "published": schema,
+        "internal": f"{schema}_internal",
+        "documented": json.dumps(_documented(manifest)),
+    }
+    deployed = conn.execute(
+        """select pg_class.oid is not null and has_schema_privilege(pg_namespace.oid, 'usage')
+        from pg_catalog.pg_namespace
+        left join pg_catalog.pg_class
+            on pg_namespace.oid = pg_class.relnamespace and pg_class.relname = 'int_caller_scope'
+        where pg_namespace.nspname = %(internal)s""",
+        values,
+    ).fetchone()
+    if not deployed or not deployed[0]:
+        raise TimebackError(
+            f"{conn.info.user} finds no catalog in schemas {schema} and {schema}_internal of database "
+            f"{conn.info.dbname}. `dbt run` deploys it; connect as the role that did, and name another "
+            "schema with --schema or TIMEBACK_SCHEMA."
+        )
+    internal = psycopg.sql.Identifier(values["internal"]).as_string(conn)
+    found = []
+    with conn.transaction():
+        # names are shown with their schemas, and whoever may create in public takes no part in this
+        previous_path = conn.execute("show search_path").fetchone()[0]
+        conn.execute("set local search_path = pg_catalog, pg_temp")
+        for rule in RULES:
+            rows = conn.execute(_COMMON + rule.query.replace("{internal}", internal), values).fetchall()
+            found += [Finding(rule.name, str(where), str(what)) for where, what in sorted(rows)]
+        conn.execute("select set_config('search_path', %s, true)", [previous_path])
+    return found
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """dbt's manifest.
+
+    Raises:
+        TimebackError: there is none, or it is none of this project's.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TimebackError(
+            f"There is no manifest at {path}. `dbt parse` makes it; --manifest names another."
+        ) from error
+    except ValueError as error:
+        raise TimebackError(f"{path} is no manifest: {error}. `dbt parse` makes it anew.") from error
+    if not isinstance(manifest, dict) or not _documented(manifest):
+        raise TimebackError(f"{path} lists no published dataset, so it is no manifest of this project.")
+    return manifest
+
+
+def _documented(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each documented column of each dataset, as the relation `documented` has it."""
+    rows = []
+    for node in manifest.get("nodes", {}).values():
+        if node["resource_type"] != "model" or node["config"].get("schema"):
+            continue
+        scope = node["config"]["meta"].get("scope")
+        for column in node["columns"].values():
+            rows.append(
+                {
+                    "dataset": node["alias"],
+                    "column_name": column["name"],
+                    "is_scoped": bool(scope),
+                    "shows_other": bool(scope) and _shows_other(node["name"], scope, column),
+                }
+            )
+    return rows
+
+
+def _shows_other(dataset: str, scope: str, column: dict[str, Any]) -> bool:
+    """Whether a column of a scoped dataset identifies somebody who need not be the scope's person."""
+    origins = column["config"]["meta"].get("origin", [])
+    if not any(_PERSON_ORIGIN.search(origin) for origin in origins):
+        return False
+    prefix = scope.removesuffix("id")
+    of_scope = {scope, f"{prefix}name", f"{prefix}email"}
+    return column["name"] not in of_scope and (dataset, column["name"]) not in OF_OTHERS
