@@ -249,4 +249,5 @@ def _dataset_entry(dataset: Dataset) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     without_links = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    return " ".join(re.sub(r"[`*|#]", " ", without_links).split())
+    without_bullets = re.sub(r"^\s*- ", "", without_links, flags=re.MULTILINE)
+    return " ".join(re.sub(r"[`*|#]", "", without_bullets).split())

@@ -4,7 +4,7 @@ const root = document.body.dataset.root;
 const input = document.getElementById("search");
 const list = document.getElementById("results");
 const status = document.getElementById("search-status");
-const KINDS = { dataset: 40, question: 34, domain: 30, guide: 26, column: 20, source: 0 };
+const KINDS = { dataset: 40, question: 34, domain: 30, guide: 44, column: 20, source: 0 };
 const SHOWN = 40;
 const entries = window.SEARCH_INDEX.map((entry) => ({
   ...entry,
