@@ -17,7 +17,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from expectation.run import Run
 from timeback_analytics.demo import build_demo
+from timeback_analytics.operational import table_names
 from timeback_analytics.server import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -222,3 +224,17 @@ def test_same_answers(
         assert there == here, f"{dataset} differs for {who}"
         seen += len(here)
     assert seen > 0
+
+
+def test_rows_are_those_of_the_documentation_there_too(older_server: OlderServer, older_catalog: str) -> None:
+    """Adversarial rows give what the documentation says under citext and a linguistic collation."""
+    with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create database examples template {}").format(sql.Identifier(older_catalog))
+        )
+    with psycopg.connect(older_server.dsn("examples"), autocommit=True) as connection:
+        tables = [sql.Identifier("operational", table) for table in table_names()]
+        connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
+    run = Run(older_server.dsn("examples"), range(4000, 4012)).explore()
+    reports = [run.report(dataset) for dataset in run.differences]
+    assert reports == [], "\n\n".join(reports)

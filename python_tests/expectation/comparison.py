@@ -9,7 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from .datasets import columns, expected
+from .datasets import columns, expected, facts
 from .operational import UNKNOWN_ORGANIZATION, organizations_in
 from .rules import Row
 from .scope import Scope
@@ -108,13 +108,6 @@ class Catalog:
         self._prepared: dict[str, sql.Composed] = {}
         self._cursor = connection.cursor(binary=True)
 
-    def views(self) -> set[str]:
-        """The views of the published schema."""
-        rows = self._cursor.execute(
-            "select table_name::text from information_schema.views where table_schema = %s", [self.published]
-        )
-        return {name for (name,) in rows}
-
     @contextlib.contextmanager
     def example(self, tables: OperationalRows, settings: dict[str, str] | None = None) -> Iterator[date]:
         """A transaction with these operational rows and session settings; gives today, undone at the end."""
@@ -168,7 +161,7 @@ class Catalog:
             self._cursor.execute(
                 sql.SQL("prepare {} as select {} from {}").format(
                     name,
-                    sql.SQL(", ").join(map(sql.Identifier, columns(dataset))),
+                    sql.SQL(", ").join(_as_known_type(dataset, column) for column in columns(dataset)),
                     sql.Identifier(self.published, dataset),
                 )
             )
@@ -204,6 +197,12 @@ class Catalog:
             return now is not None and (now.error is None) == (found.error is None)
 
         return differs
+
+
+def _as_known_type(dataset: str, column: str) -> sql.Composable:
+    """A column, as text where the driver does not know the type, which is an extension's."""
+    is_citext = facts()[dataset]["columns"][column][1] == "citext"
+    return sql.SQL("{}::text" if is_citext else "{}").format(sql.Identifier(column))
 
 
 def _as_set(value: Any) -> Any:
@@ -252,13 +251,12 @@ def shrink(tables: OperationalRows, differs: Callable[[OperationalRows], bool]) 
 # -- telling ------------------------------------------------------------------------------------------
 
 
-def told(difference: Difference, tables: OperationalRows, catalog: Catalog, how_to_replay: str) -> str:
+def told(difference: Difference, tables: OperationalRows, catalog: Catalog) -> str:
     """The difference for a person: rows of both sides, and SQL that shows them."""
     names = columns(difference.dataset)
     lines = [
         f"{difference.dataset} under {difference.caller.name}: setting {difference.caller.scope.setting!r}"
         + (f", role {difference.caller.role}" if difference.caller.role else ""),
-        f"again: {how_to_replay}",
     ]
     if difference.error:
         lines.append(f"error: {difference.error}")
@@ -285,6 +283,8 @@ def _as_text(row: Row) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, frozenset):
         return "{" + ", ".join(sorted(map(str, value))) + "}"
+    if isinstance(value, datetime):
+        return str(value.astimezone(UTC))
     return repr(value) if isinstance(value, str) else str(value)
 
 

@@ -27,7 +27,7 @@ TEXTS = (
 BLANKS = ("", " ", "\t", "\n", "\r", "\f", "\v", " \t\r\n\f\v ")
 DURATIONS = (
     *"PT7M40S PT1.5S PT0.5S PT2.5S PT0.4999999999S PT0S PT90M PT36H P2W P1D P1W2DT3H4M5S P0.5D".split(),  # noqa: SIM905
-    *"PT0.1H P1DT1S PT999999999S PT000000007S".split(),  # noqa: SIM905
+    *"PT0.1H P1DT1S PT999999999S PT000000007S PT1.5M30S P0.5W1.25DT0.5H0.5M0.5S".split(),  # noqa: SIM905
 )
 """Client durations that count."""
 MALFORMED_DURATIONS = (
