@@ -34,9 +34,9 @@ def initialized(short_tmp: Path) -> Path:
 
 
 @pytest.fixture
-def make_server(initialized: Path) -> Iterator[MakeServer]:
+def make_server(initialized: Path, folder: Path) -> Iterator[MakeServer]:
     """A server on a data folder, quick and small: make_server(path), or make_server(path, new=True) where
-    start() is to make the data folder too. All are stopped at the end.
+    start() is to make the data folder too. All are stopped at the end, before their folder goes.
     """
     made: list[EmbeddedServer] = []
 
@@ -49,8 +49,7 @@ def make_server(initialized: Path) -> Iterator[MakeServer]:
 
     yield make
     for server in made:
-        if server.data_dir.parent.exists():
-            server.stop()
+        server.stop()
 
 
 @pytest.fixture
@@ -243,6 +242,16 @@ def test_survives_a_folder_deleted_under_it(make_server: MakeServer, folder: Pat
     server.start()
     assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
     assert ask(server, "select 1") == 1
+
+
+def test_stop_ends_the_server_of_a_deleted_folder(make_server: MakeServer, folder: Path) -> None:
+    server = make_server(folder / "pgdata")
+    server.start()
+    orphan = psutil.Process(postmaster_pid(server))
+    shutil.rmtree(server.data_dir)
+    server.stop()
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert not server.socket_dir.exists()
 
 
 def test_comes_back_when_its_socket_is_swept_away(make_server: MakeServer, folder: Path) -> None:

@@ -191,6 +191,7 @@ class EmbeddedServer:
         with self._lock():
             if self._postmaster() is not None:
                 self._stop()
+            self._end_leftovers()
             self._remove_socket_dir()
 
     def listen_on_tcp(self, port: int | None) -> None:
@@ -242,7 +243,7 @@ class EmbeddedServer:
             return False
 
     def _end_leftovers(self) -> None:
-        """Clear away what a crash left, where no postmaster of ours runs.
+        """Clear away what a crash left. No postmaster of ours must run.
 
         Backends that outlived their postmaster, and the server of a folder that was deleted under it,
         work in this very folder and are nobody else's. They are ended in the way that writes nothing more,
