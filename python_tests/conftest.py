@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+import scope_rows
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -29,7 +30,12 @@ class Dbt(Protocol):
     """Run dbt against a database of the test server and give what it printed."""
 
     def __call__(
-        self, database: str, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+        self,
+        database: str,
+        *arguments: str,
+        check: bool = True,
+        env: dict[str, str] | None = None,
+        project: Path = ROOT,
     ) -> subprocess.CompletedProcess[str]:
         """Run `dbt *arguments` on target `embedded` in this checkout's project.
 
@@ -38,6 +44,7 @@ class Dbt(Protocol):
             arguments: dbt's own, for example "run", "--select", "students".
             check: whether a failing dbt fails the test, showing dbt's output.
             env: environment variables beside the usual ones, for example {"TIMEBACK_SCHEMA": "other"}.
+            project: the folder of another project than this checkout's; dbt's target is in it.
 
         Returns:
             The finished process; returncode, stdout (stderr is in it).
@@ -110,7 +117,11 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
     shutil.copy(ROOT / "profiles.yml.example", profiles_dir / "profiles.yml")
 
     def run(
-        database: str, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+        database: str,
+        *arguments: str,
+        check: bool = True,
+        env: dict[str, str] | None = None,
+        project: Path = ROOT,
     ) -> subprocess.CompletedProcess[str]:
         usual = {
             name: value
@@ -123,9 +134,9 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
                 "--no-use-colors",
                 *arguments,
                 "--project-dir",
-                ROOT,
+                project,
                 "--target-path",
-                short_tmp / "target",
+                (short_tmp if project == ROOT else project) / "target",
                 "--log-path",
                 short_tmp / "logs",
             ],
@@ -136,7 +147,7 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
                 "TIMEBACK_EMBEDDED_DATABASE": database,
                 **(env or {}),
             },
-            cwd=ROOT,
+            cwd=project,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -185,6 +196,17 @@ def shared_catalog(request: pytest.FixtureRequest) -> str:
     template = request.getfixturevalue("catalog_template")
     name = request.getfixturevalue("new_database")("catalog_shared", template=template)
     return request.getfixturevalue("embedded_server").dsn(name)
+
+
+@pytest.fixture(scope="session")
+def people_database(
+    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
+) -> str:
+    """The name of a database with the catalog over the people of scope_rows. Only to be read, or copied."""
+    name = new_database("catalog_people", template=catalog_template)
+    with psycopg.connect(embedded_server.dsn(name)) as conn:
+        scope_rows.fill(conn, "operational")
+    return name
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Deliberate breakages of the project, and what notices them."""

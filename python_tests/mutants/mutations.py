@@ -1,0 +1,705 @@
+"""The ways in which the project is broken on purpose, one at a time, to see which test notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+EXPECTATION = "python_tests/test_expectation.py"
+CONTRACTS = "python_tests/test_contracts.py"
+INVARIANTS = "python_tests/test_invariants.py"
+SCOPE = "python_tests/test_scope.py"
+LINEAGE = "python_tests/test_lineage.py"
+GUARD = "python_tests/test_guard.py"
+OLDER = "python_tests/test_older_postgres.py"
+
+ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
+"""Tests that take a deployed catalog as it is; the others deploy for themselves."""
+
+SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
+SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
+CALLER_SCOPE = "models/intermediate/int_caller_scope.sql"
+CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A text of a file that another one takes the place of. The file must hold it exactly once."""
+
+    what: str
+    """What is broken, for the table of results."""
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = (EXPECTATION, INVARIANTS, CONTRACTS)
+    """The test files to ask, those that should notice first."""
+    models: str = field(default="")
+    """What dbt deploys anew, in its own way of selecting; the file's model and all above it by default."""
+
+    @property
+    def selection(self) -> str:
+        """What dbt deploys anew; empty stands for everything."""
+        path = PurePosixPath(self.file)
+        if self.models or path.parts[0] != "models":
+            return self.models
+        return f"{path.stem}+"
+
+
+# -- who sees what --------------------------------------------------------------------------------
+
+_SCOPE = [
+    Mutation(
+        "few people: org_ids holds all organizations of the person, not those asked for",
+        SCOPE_MACRO,
+        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        and not (select caller.is_wide from caller)
+""",
+        """        membership.person_id in (
+            select allowed.person_id
+            from {{ ref('int_person_current_organization') }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+        )
+        and not (select caller.is_wide from caller)
+""",
+        (SCOPE,),
+    ),
+    Mutation(
+        "many people: the list of organizations is not asked for",
+        SCOPE_MACRO,
+        """            (select caller.is_everyone from caller)
+            or membership.org_id = any((select caller.org_ids from caller)::uuid[])
+""",
+        "            true\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "many people: a person without an organization is seen with any list",
+        SCOPE_MACRO,
+        """        wide_person.person_id is not null
+        or (select caller.is_everyone from caller)
+""",
+        "        true\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "many people: the two halves both run",
+        SCOPE_MACRO,
+        "        and not (select caller.is_wide from caller)\n",
+        "",
+        (SCOPE,),
+    ),
+    Mutation(
+        "few people: an organization as often as the person has roles in it",
+        SCOPE_MACRO,
+        """narrow_person as (
+    select
+        membership.person_id,
+        array_agg(distinct membership.org_id order by membership.org_id)""",
+        """narrow_person as (
+    select
+        membership.person_id,
+        array_agg(membership.org_id order by membership.org_id)""",
+        (SCOPE,),
+    ),
+    Mutation(
+        "org_ids is null where a person has no organization",
+        SCOPE_MACRO,
+        "coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids",
+        "wide_person.org_ids",
+        (SCOPE,),
+    ),
+    Mutation(
+        "an inactive or deleted membership counts",
+        CURRENT_ORGANIZATION,
+        "    status = 'active'\n    and (end_date is null",
+        "    (end_date is null",
+        (SCOPE,),
+    ),
+    Mutation(
+        "an ended membership counts",
+        CURRENT_ORGANIZATION,
+        "    and (end_date is null or end_date > {{ today() }})",
+        "",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a membership counts on its end date",
+        CURRENT_ORGANIZATION,
+        "end_date > {{ today() }}",
+        "end_date >= {{ today() }}",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a membership that begins later does not count",
+        CURRENT_ORGANIZATION,
+        "    status = 'active'\n",
+        "    status = 'active'\n    and begin_date <= {{ today() }}\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "only a student's membership counts",
+        CURRENT_ORGANIZATION,
+        "    status = 'active'\n",
+        "    status = 'active'\n    and role = 'student'\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "today is the session's",
+        "macros/date_of.sql",
+        "    {{ date_of('now()') }}\n",
+        "    current_date\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "everybody is the default",
+        SCOPE_FUNCTION,
+        "        is_everyone := false;\n",
+        "        is_everyone := requested = '';\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "asking for everybody without the right to shows nothing instead of failing",
+        SCOPE_FUNCTION,
+        """                raise insufficient_privilege using
+                    message = setting_name || ' = * asks for every organization, and '
+                        || current_user || ' may not',
+                    hint = 'Name the organizations instead, or ask an administrator for"""
+        """ membership of timeback_unrestricted.';
+""",
+        "                return;\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "anybody may ask for everybody",
+        CALLER_SCOPE,
+        "            and pg_catalog.pg_has_role(current_user, pg_roles.oid, 'member')\n",
+        "",
+        (SCOPE,),
+    ),
+    Mutation(
+        "whoever logged in may ask for everybody, whatever role is set",
+        CALLER_SCOPE,
+        "pg_has_role(current_user, pg_roles.oid, 'member')",
+        "pg_has_role(session_user, pg_roles.oid, 'member')",
+        (SCOPE,),
+    ),
+    Mutation(
+        "SET ROLE sheds the binding of the login",
+        CALLER_SCOPE,
+        "role_name in (current_user, session_user)",
+        "role_name = current_user",
+        (SCOPE,),
+    ),
+    Mutation(
+        "two bindings add up",
+        CALLER_SCOPE,
+        "having count(*) = (select count(*) from role_binding)",
+        "having count(*) > 0",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a bound role asks for everybody and gets everybody",
+        SCOPE_FUNCTION,
+        """            if binding is not null then
+                org_ids := binding;
+            elsif may_see_everyone then
+                is_everyone := true;
+""",
+        """            if may_see_everyone then
+                is_everyone := true;
+            elsif binding is not null then
+                org_ids := binding;
+""",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a setting widens a binding",
+        SCOPE_FUNCTION,
+        "            where binding is null or element::uuid = any(binding)\n",
+        "",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a star in braces asks for everybody",
+        SCOPE_FUNCTION,
+        "        requested := btrim(coalesce(requested, ''), white_space);\n",
+        "        requested := replace(btrim(coalesce(requested, ''), white_space), '{*}', '*');\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "an id without its hyphens passes",
+        SCOPE_FUNCTION,
+        "'^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'",
+        "'^[0-9a-fA-F-]{32,36}$'",
+        (SCOPE,),
+    ),
+    Mutation(
+        "an empty element of the list is passed over",
+        SCOPE_FUNCTION,
+        "        where element !~ '^",
+        "        where element <> '' and element !~ '^",
+        (SCOPE,),
+    ),
+    Mutation(
+        "scoped views are no security barriers",
+        "macros/overrides/view.sql",
+        "security_barrier = {{ 'true' if is_scoped(config.get('meta', {})) else 'false' }}",
+        "security_barrier = false",
+        (SCOPE,),
+    ),
+    Mutation(
+        "scope_student_rows scopes nothing",
+        "macros/scope/scope_student_rows.sql",
+        "{%- if var('scope_student_rows') -%}",
+        "{%- if false -%}",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a dataset goes around the scope",
+        "models/datasets/people/student_schools.sql",
+        """{{ scope_to_caller(
+    relation=ref('int_student_school'),
+    person='student_id',
+    columns=['student_id', 'school_id', 'school_name', 'link_kind', 'begin_date', 'end_date']
+) }}""",
+        """select
+    student_id,
+    school_id,
+    school_name,
+    link_kind,
+    begin_date,
+    end_date,
+    array(
+        select org_id from {{ ref('int_person_current_organization') }} where person_id = student_id
+    ) as org_ids
+from {{ ref('int_student_school') }}""",
+        (LINEAGE,),
+    ),
+    Mutation(
+        "dbt's tests run under no scope",
+        "macros/overrides/test_scope.sql",
+        '.get("scope", "*")',
+        '.get("scope", "")',
+        (GUARD,),
+    ),
+]
+
+# -- what the rows say ----------------------------------------------------------------------------
+
+_INTERMEDIATE = "models/intermediate/int_"
+_STAGING = "models/staging/stg_"
+
+_ROWS = [
+    Mutation(
+        "start and end of an attempt change places",
+        f"{_STAGING}caliper_attempt.sql",
+        "    started_at_time as start_time,\n    ended_at_time as end_time,\n",
+        "    ended_at_time as start_time,\n    started_at_time as end_time,\n",
+    ),
+    Mutation(
+        "student and guide change places",
+        f"{_INTERMEDIATE}student_guide.sql",
+        "    coalesce(student.name, '') as student_name,\n    relationship.guide_id,\n"
+        "    coalesce(guide.name, '') as guide_name,\n",
+        "    coalesce(guide.name, '') as student_name,\n    relationship.guide_id,\n"
+        "    coalesce(student.name, '') as guide_name,\n",
+    ),
+    Mutation(
+        "two columns of a dataset are in another order",
+        "models/datasets/mastery/placement_results.sql",
+        "'student_id', 'subject_id',",
+        "'subject_id', 'student_id',",
+        (CONTRACTS,),
+    ),
+    Mutation(
+        "a student is whoever has a role",
+        f"{_INTERMEDIATE}student.sql",
+        " and held.role = 'student'",
+        "",
+    ),
+    Mutation(
+        "a student whose role has ended is none",
+        f"{_INTERMEDIATE}student.sql",
+        " and held.role = 'student'",
+        " and held.role = 'student' and held.status = 'active'",
+    ),
+    Mutation(
+        "a blank part of a name leaves its space",
+        "macros/person_name.sql",
+        "concat_ws(' ', {{ text_or_null(given_name) }}, {{ text_or_null(family_name) }})",
+        "concat_ws(' ', {{ given_name }}, {{ family_name }})",
+        models="stg_one_roster_user+",
+    ),
+    Mutation(
+        "a title of tabs and line breaks counts as one",
+        "macros/text_or_null.sql",
+        "btrim({{ expression }}, e' \\t\\n\\x0b\\f\\r') <> ''",
+        "btrim({{ expression }}) <> ''",
+        models="stg_one_roster_user+ stg_caliper_assessment+ stg_caliper_assessment_item+"
+        " stg_caliper_assignable_digital_resource+ int_class_enrollment+",
+    ),
+    Mutation(
+        "enrollments of teachers are in class_enrollments",
+        f"{_INTERMEDIATE}student_enrollment.sql",
+        "\nwhere role = 'student'",
+        "",
+    ),
+    Mutation(
+        "an open enrollment does not keep the course going",
+        f"{_INTERMEDIATE}course_enrollment.sql",
+        "case when bool_and(enrollment.end_date is not null) then max(enrollment.end_date) end as end_date",
+        "max(enrollment.end_date) as end_date",
+    ),
+    Mutation(
+        "a class with two subjects counts twice",
+        f"{_INTERMEDIATE}course_enrollment.sql",
+        "count(distinct enrollment.class_id) as class_count",
+        "count(enrollment.class_id) as class_count",
+    ),
+    Mutation(
+        "an attachment is there as often as it is recorded",
+        f"{_INTERMEDIATE}student_school.sql",
+        "select distinct\n",
+        "select\n",
+    ),
+    Mutation(
+        "a student at two schools' classes counts by record",
+        f"{_INTERMEDIATE}school_student.sql",
+        "select distinct\n",
+        "select\n",
+    ),
+    Mutation(
+        "admission by a secondary role comes before that by a primary one",
+        f"{_INTERMEDIATE}student_start_date.sql",
+        "            min(coalesce(admission_date, begin_date)) filter (where is_primary),\n",
+        "",
+    ),
+    Mutation(
+        "an empty report counts as a report",
+        f"{_INTERMEDIATE}student_start_date.sql",
+        "report_url <> ''",
+        "report_url is not null",
+    ),
+    Mutation(
+        "the last attempt and not the first",
+        f"{_INTERMEDIATE}first_attempt.sql",
+        "            ) < (\n",
+        "            ) > (\n",
+    ),
+    Mutation(
+        "attempts that tie are all shown",
+        f"{_INTERMEDIATE}first_attempt.sql",
+        """                coalesce(earlier.attempt_count, 0),
+                earlier.attempt_id collate "C"
+            ) < (""",
+        """                coalesce(earlier.attempt_count, 0),
+                attempt.attempt_id collate "C"
+            ) < (""",
+    ),
+    Mutation(
+        "the lowest attempt id by the server's collation",
+        f"{_INTERMEDIATE}first_attempt.sql",
+        """                coalesce(earlier.attempt_count, 0),
+                earlier.attempt_id collate "C"
+            ) < (
+                attempt.start_time is null,
+                coalesce(attempt.start_time, 'infinity'),
+                attempt.attempt_count is null,
+                coalesce(attempt.attempt_count, 0),
+                attempt.attempt_id collate "C"
+""",
+        """                coalesce(earlier.attempt_count, 0),
+                earlier.attempt_id
+            ) < (
+                attempt.start_time is null,
+                coalesce(attempt.start_time, 'infinity'),
+                attempt.attempt_count is null,
+                coalesce(attempt.attempt_count, 0),
+                attempt.attempt_id
+""",
+        (OLDER,),
+    ),
+    Mutation(
+        "the oldest score and not the newest",
+        f"{_INTERMEDIATE}newest_score.sql",
+        '(newer.date_created, newer.score_id collate "C") > (',
+        '(newer.date_created, newer.score_id collate "C") < (',
+    ),
+    Mutation(
+        "a score beyond the maximum is correct",
+        f"{_INTERMEDIATE}newest_score.sql",
+        "score.score_given = score.max_score",
+        "score.score_given >= score.max_score",
+    ),
+    Mutation(
+        "the clock wins over the client's duration",
+        f"{_INTERMEDIATE}attempt.sql",
+        """        round({{ iso_duration_seconds('first_attempt.client_duration') }}),
+        case
+            when first_attempt.end_time >= first_attempt.start_time
+                then {{ whole_seconds('first_attempt.start_time', 'first_attempt.end_time') }}
+        end
+""",
+        """        case
+            when first_attempt.end_time >= first_attempt.start_time
+                then {{ whole_seconds('first_attempt.start_time', 'first_attempt.end_time') }}
+        end,
+        round({{ iso_duration_seconds('first_attempt.client_duration') }})
+""",
+    ),
+    Mutation(
+        "a duration in lower case counts",
+        "macros/iso_duration_seconds.sql",
+        "{{ expression }} ~ '^P(",
+        "{{ expression }} ~* '^P(",
+        models="int_attempt+",
+    ),
+    Mutation(
+        "an attempt has the session of an event that acted on it alone",
+        f"{_INTERMEDIATE}attempt_event.sql",
+        "select\n    generated_id as attempt_id,",
+        "select\n    null::text as attempt_id,",
+    ),
+    Mutation(
+        "every attempt counts as a question",
+        f"{_INTERMEDIATE}session_attempt.sql",
+        "inner join {{ ref('stg_caliper_assessment_item') }}",
+        "left join {{ ref('stg_caliper_assessment_item') }}",
+    ),
+    Mutation(
+        "an attempt without a score counts as answered",
+        f"{_INTERMEDIATE}session_attempt.sql",
+        "count(attempt.is_correct) as total_questions_answered",
+        "count(*) as total_questions_answered",
+    ),
+    Mutation(
+        "a session that ends before it starts has an end",
+        f"{_STAGING}caliper_session.sql",
+        "case when ended_at_time >= started_at_time then ended_at_time end as ended_at_time",
+        "ended_at_time",
+    ),
+    Mutation(
+        "a session is as many rows as insight sessions",
+        f"{_INTERMEDIATE}session.sql",
+        "from {{ ref('stg_caliper_session') }} as session\n",
+        "from {{ ref('stg_caliper_session') }} as session\n"
+        "left join {{ ref('stg_insights_session') }} as told on session.session_id = told.session_id\n",
+    ),
+    Mutation(
+        "dates are those of the session's zone",
+        "macros/date_of.sql",
+        """({{ timestamp_expression }} at time zone '{{ var("timezone") }}')::date""",
+        "({{ timestamp_expression }})::date",
+        models="stg_caliper_session+ int_attempt+ stg_tb_xp_ledger+ stg_insights_recommendation+"
+        " int_student_journal+ int_student_start_date+",
+    ),
+    Mutation(
+        "seconds are cut and not rounded",
+        "macros/whole_seconds.sql",
+        "round(extract(",
+        "trunc(extract(",
+        models="stg_caliper_session+ int_attempt+ int_confirmed_insight+",
+    ),
+    Mutation(
+        "XP without an event is left out",
+        f"{_INTERMEDIATE}xp_total.sql",
+        "left join {{ ref('stg_caliper_event') }}",
+        "inner join {{ ref('stg_caliper_event') }}",
+    ),
+    Mutation(
+        "a relation of any kind is containment",
+        f"{_INTERMEDIATE}resource_containment.sql",
+        "\nwhere relationship_type = 'isPartOf'",
+        "",
+    ),
+    Mutation(
+        "a pair that is recorded twice is two rows",
+        "models/datasets/curriculum/question_tests.sql",
+        "select distinct\n",
+        "select\n",
+    ),
+    Mutation(
+        "a course that the roster alone knows is left out",
+        "models/datasets/curriculum/courses.sql",
+        "    where not exists (\n        select 1 from curriculum_course",
+        "    where false and not exists (\n        select 1 from curriculum_course",
+    ),
+    Mutation(
+        "a course in two subjects keeps the last",
+        f"{_INTERMEDIATE}course_subject.sql",
+        "containment.item_order asc nulls last",
+        "containment.item_order desc nulls last",
+    ),
+    Mutation(
+        "a grade is shown before the placement is completed",
+        f"{_INTERMEDIATE}student_placement.sql",
+        "case when placement_status = 'Completed' then grade_id end as grade_id",
+        "grade_id",
+    ),
+    Mutation(
+        "a badge counts as mastery",
+        f"{_INTERMEDIATE}student_mastery.sql",
+        "\nwhere achievement.achievement_type in ('StandardMastery', 'CurriculumMastery')",
+        "",
+    ),
+    Mutation(
+        "mastery is rounded to one decimal",
+        f"{_INTERMEDIATE}student_mastery.sql",
+        "round(credential.result_value * 100, 2)",
+        "round(credential.result_value * 100, 1)",
+    ),
+]
+
+# -- what a school is told of a child ---------------------------------------------------------------
+
+_INSIGHTS = [
+    Mutation(
+        "an insight that waits for review is confirmed",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        " and config.requires_review",
+        " and false",
+        models="int_confirmed_insight+",
+    ),
+    Mutation(
+        "the first review counts and not the latest",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "order by review.reviewed_at desc, review.review_id desc",
+        "order by review.reviewed_at asc, review.review_id asc",
+    ),
+    Mutation(
+        "whatever is no false positive is confirmed",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        ") = 'TruePositive'",
+        ") <> 'FalsePositive'",
+    ),
+    Mutation(
+        "a hidden insight is shown",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "        insight.is_visible\n",
+        "        true\n",
+    ),
+    Mutation(
+        "an insight that ends before it starts is shown",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "        and insight.ended_at_time >= insight.started_at_time\n",
+        "",
+    ),
+    Mutation(
+        "an insight without length is left out",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "insight.ended_at_time >= insight.started_at_time",
+        "insight.ended_at_time > insight.started_at_time",
+    ),
+    Mutation(
+        "an internal type is shown",
+        f"{_INTERMEDIATE}external_insight.sql",
+        "\nwhere insight_type.visibility = 'external'",
+        "",
+    ),
+    Mutation(
+        "a rule of proctoring is broken outside proctoring",
+        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "category = 'Proctoring' and is_proctored as is_proctoring",
+        "category = 'Proctoring' as is_proctoring",
+    ),
+    Mutation(
+        "cheating that overlaps counts twice",
+        f"{_INTERMEDIATE}session_insight_time.sql",
+        "('cheating', insight.is_cheating, true)",
+        "('cheating', insight.is_cheating, false)",
+    ),
+    Mutation(
+        "waste that overlaps counts once",
+        f"{_INTERMEDIATE}session_insight_time.sql",
+        "('waste', insight.is_waste, false)",
+        "('waste', insight.is_waste, true)",
+    ),
+    Mutation(
+        "each insight is rounded before the sum",
+        f"{_INTERMEDIATE}session_insight_time.sql",
+        "sum(extract(epoch from ended_at_time - started_at_time))",
+        "sum(round(extract(epoch from ended_at_time - started_at_time)))",
+    ),
+    Mutation(
+        "a session without a second of it has a row",
+        f"{_INTERMEDIATE}session_insight_time.sql",
+        "where duration_sec > 0",
+        "where duration_sec >= 0",
+    ),
+    Mutation(
+        "another student's insights count in a session",
+        f"{_INTERMEDIATE}session_insight_time.sql",
+        "            and student_interval.student_id = session_student.student_id\n",
+        "",
+    ),
+    Mutation(
+        "what is written for staff is a recommendation to the student",
+        f"{_INTERMEDIATE}student_recommendation.sql",
+        "\nwhere visibility = 'student'",
+        "",
+    ),
+    Mutation(
+        "every insight is a journal",
+        f"{_INTERMEDIATE}student_journal.sql",
+        "\nwhere slug = 'Journal'",
+        "",
+    ),
+]
+
+# -- what is said of it -----------------------------------------------------------------------------
+
+_CONTRACTS = [
+    Mutation(
+        "a documented origin is not where the column comes from",
+        "models/datasets/people/students.yml",
+        "origin: [one_roster_user.email]",
+        "origin: [one_roster_user.username]",
+        (LINEAGE,),
+    ),
+    Mutation(
+        "a dataset reads the operational table",
+        "models/datasets/apps/learning_apps.sql",
+        "    learning_app_id as id,\n    name\nfrom {{ ref('stg_lti_application') }}",
+        "    id,\n    name\nfrom {{ source('operational', 'lti_application') }}",
+        (LINEAGE,),
+    ),
+    Mutation(
+        "a dataset selects a star",
+        "models/datasets/curriculum/case_subjects.sql",
+        "    subject_id as id,\n    title,\n    hierarchy_code,\n    description\n",
+        "    renamed.*\n",
+        (LINEAGE, CONTRACTS),
+    ),
+    Mutation(
+        "an id is text in one place",
+        "models/datasets/apps/learning_apps.sql",
+        "    learning_app_id as id,\n",
+        "    learning_app_id::text as id,\n",
+        (CONTRACTS,),
+    ),
+    Mutation(
+        "a column is said to be null at times that never is",
+        "models/datasets/curriculum/grades.yml",
+        """        constraints: [{type: not_null}]
+        data_tests: [not_null, unique]
+        config:
+          meta:
+            origin: [placement_grade.order_number]
+""",
+        """        data_tests: [unique]
+        config:
+          meta:
+            origin: [placement_grade.order_number]
+""",
+        (CONTRACTS,),
+    ),
+    Mutation(
+        "a grain is not tested",
+        "models/datasets/activity/attempts.yml",
+        "            columns: [student_id, resource_id]\n",
+        "            columns: [student_id, resource_id, session_id]\n",
+        (CONTRACTS,),
+    ),
+]
+
+MUTATIONS = [*_SCOPE, *_ROWS, *_INSIGHTS, *_CONTRACTS]
