@@ -17,6 +17,7 @@
             end
             $create_schema$;
             {{ create_scope_binding() }}
+            {{ create_is_bound_function() }}
             {{ create_caller_scope_function() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
@@ -180,6 +181,30 @@
 
 
 {#-
+    Whether the session's own role, or the one that it has taken on, is bound. It claims to be immutable so
+    that a query's plan is made for the answer (is_bound_when_planned in scope_to_caller.sql says why that is
+    right all the same). It runs with its owner's rights, because nobody else may read the bindings; in there
+    current_user is the owner, and the setting `role` says what the caller has taken on. In plpgsql, which
+    keeps the plan of its own query: planning a scoped view asks four times.
+-#}
+{% macro create_is_bound_function() %}
+    create or replace function {{ internal_schema() }}.is_bound_when_planned()
+    returns boolean
+    language plpgsql immutable parallel safe security definer
+    set search_path = pg_catalog, pg_temp
+    as $is_bound$
+    begin
+        return exists (
+            select from {{ internal_schema() }}.scope_binding
+            where role_name in (session_user, current_setting('role')::name)
+        );
+    end
+    $is_bound$;
+    {{ let_everybody_execute('is_bound_when_planned()') }}
+{% endmacro %}
+
+
+{#-
     The organizations that a setting asks for, as far as a binding lets them through.
     requested: the setting's text. binding: the organizations that the caller is bound to, null for
     an unbound caller. may_see_everyone: whether an unbound caller may ask for every row.
@@ -248,22 +273,28 @@
         );
     end
     $caller_scope$;
-    -- a view calls its functions as whoever asks it; on a server whose default privileges take this
-    -- away from everybody, no reader could. Without usage of the schema it lets nobody else call it.
+    {{ let_everybody_execute('caller_scope(text, text, uuid[], boolean)') }}
+{% endmacro %}
+
+
+{#-
+    A view calls its functions as whoever asks it; on a server whose default privileges take this away
+    from everybody, no reader could. Without usage of the schema it lets nobody else call it.
+-#}
+{% macro let_everybody_execute(function) %}
     do $grant$
     begin
         if not exists (
             select from pg_catalog.aclexplode(
                 (
                     select coalesce(proacl, acldefault('f', proowner)) from pg_catalog.pg_proc
-                    where oid = '{{ internal_schema() }}.caller_scope(text, text, uuid[], boolean)'::regprocedure
+                    where oid = '{{ internal_schema() }}.{{ function }}'::regprocedure
                 )
             ) as granted
             where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'
         ) then
-            grant execute on function {{ internal_schema() }}.caller_scope(text, text, uuid[], boolean) to public;
+            grant execute on function {{ internal_schema() }}.{{ function }} to public;
         end if;
     end
     $grant$;
 {% endmacro %}
-

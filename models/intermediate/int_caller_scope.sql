@@ -26,7 +26,8 @@ binding as (
 
 select
     scope.is_everyone,
-    scope.org_ids
+    scope.org_ids,
+    binding.org_ids is not null as is_bound
 from binding
 cross join lateral {{ internal_schema() }}.caller_scope(
     'app.allowed_org_ids',
