@@ -236,3 +236,19 @@ def demo_database(
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
         assert build_demo(connection=conn).is_new
     return name
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what test_coverage.py has counted, whichever process it ran in."""
+    lines = [
+        line
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, line in report.user_properties
+        if name == "coverage"
+    ]
+    if lines:
+        terminalreporter.section("coverage of the catalog (timeback coverage: dataset by dataset)")
+        for line in lines:
+            terminalreporter.line(line)
