@@ -59,6 +59,7 @@ run: $(STAMP)
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
 	$(GENERATE_DOCS)
+	$(BIN)/timeback lineage
 	$(BIN)/timeback docs
 	@echo
 	@$(BIN)/timeback status
@@ -70,6 +71,7 @@ test: $(DEV_STAMP)
 docs: $(STAMP)
 	$(BIN)/timeback setup
 	$(GENERATE_DOCS)
+	$(BIN)/timeback lineage
 	$(BIN)/timeback docs
 
 lint: $(DEV_STAMP)

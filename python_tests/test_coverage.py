@@ -1,4 +1,4 @@
-"""Nothing published lacks description, contract, grain, scope, origin or tests; figures say how much there is.
+"""Nothing published lacks its description, contract, grain, scope, origin or tests. Figures say how many.
 
 The figures are printed at the end of a run of the tests (conftest.py).
 """

@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -89,9 +90,14 @@ class Workshop:
             home / "pgdata", {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
         )
         self.pristine = copy_project(home / "pristine")
+        self._benches: SimpleQueue[str] = SimpleQueue()
 
-    def open(self) -> None:
-        """Start the server and deploy the unbroken catalog."""
+    def open(self, jobs: int) -> None:
+        """Start the server, deploy the unbroken catalog, and make a work bench for each job.
+
+        A bench is a database, and a copy of the project that dbt has parsed for a database of that name:
+        then it parses no more than what a mutant changes.
+        """
         self.server.start()
         self._admin("create database {name}", name="pristine")
         with psycopg.connect(self.server.dsn("pristine")) as conn:
@@ -99,6 +105,14 @@ class Workshop:
         deployed = self._dbt(self.pristine, "pristine", "run")
         if deployed.returncode:
             sys.exit(f"The unbroken project cannot be deployed:\n{deployed.stdout}")
+        for number in range(jobs):
+            bench = f"bench_{number}"
+            project = Path(shutil.copytree(self.pristine, self._parsed_for(bench)))
+            self._dbt(project, bench, "parse")
+            self._benches.put(bench)
+
+    def _parsed_for(self, bench: str) -> Path:
+        return self.home / f"{bench}_parsed"
 
     def close(self) -> None:
         """Stop the server."""
@@ -107,18 +121,20 @@ class Workshop:
     def try_project(self, name: str, mutation: Mutation | None, tests: Sequence[str]) -> Verdict:
         """Break a copy of the project, or leave it whole, and run tests on it until one fails."""
         started = time.monotonic()
-        project = Path(shutil.copytree(self.pristine, self.home / name))
+        bench = self._benches.get()
+        project = Path(shutil.copytree(self._parsed_for(bench), self.home / name))
         try:
             if mutation:
                 replace(project, mutation.file, mutation.old, mutation.new)
-            verdict = self._noticed(name, project, mutation, tests)
+            verdict = self._noticed(bench, project, mutation, tests)
         finally:
             shutil.rmtree(project, ignore_errors=True)
+            self._benches.put(bench)
         return replace_fields(verdict, seconds=time.monotonic() - started)
 
-    def _noticed(self, name: str, project: Path, mutation: Mutation | None, tests: Sequence[str]) -> Verdict:
+    def _noticed(self, bench: str, project: Path, mutation: Mutation | None, tests: Sequence[str]) -> Verdict:
         """The verdict, without its time."""
-        with self._database(name) as database:
+        with self._database(bench) as database:
             if mutation and any(test in ON_ONE_DATABASE for test in tests):
                 selection = ["--select", *mutation.selection.split()] if mutation.selection else []
                 deployed = self._dbt(project, database, "run", *selection)
@@ -225,7 +241,7 @@ def _why_silent(test: str, ran: Ran) -> str:
 
 def _failed_test(output: str) -> str | None:
     """The first test that pytest calls failed, without its folder."""
-    found = re.search(r"^(?:FAILED|ERROR) python_tests/(\S+)", output, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) python_tests/(.+?)(?: - .*)?$", output, re.MULTILINE)
     return found[1] if found else None
 
 
@@ -246,12 +262,19 @@ def _table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
     return "\n".join([*lines, "", f"{noticed} of {len(rows)} mutants were noticed."])
 
 
-def project_digest(project: Path) -> str:
-    """What tells two states of the project apart, its tests left out."""
+def _name(mutation: Mutation, project: Path) -> str:
+    """What tells a mutant from all others, and from itself once its file has changed."""
+    whole = (project / mutation.file).read_text(encoding="utf-8")
+    told = "\0".join((mutation.what, mutation.file, mutation.old, mutation.new, whole))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _digest_of_dbt_project(project: Path) -> str:
+    """What tells two states of the dbt project apart, its tests left out."""
     digest = hashlib.sha256()
     for path in sorted(project.rglob("*")):
         place = path.relative_to(project)
-        if path.is_file() and place.parts[0] not in ("python_tests", "target", "logs", "profiles.yml"):
+        if path.is_file() and place.parts[0] in ("models", "macros", "seeds", "dbt_project.yml"):
             digest.update(f"{place}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -259,41 +282,37 @@ def project_digest(project: Path) -> str:
 class Results:
     """The verdicts of this run and earlier ones, in a file with a line for each."""
 
-    def __init__(self, path: Path, project: str) -> None:
-        """project: the digest of the unbroken project, under which verdicts are written and found."""
+    def __init__(self, path: Path, project: Path) -> None:
+        """project: a copy of the unbroken project; verdicts on another state of it are not known."""
         self._path = path
-        self._project = project
+        self._project = _digest_of_dbt_project(project)
+        self._names = {mutation: _name(mutation, project) for mutation in MUTATIONS}
         self._lock = threading.Lock()
         self._known: dict[str, Verdict] = {}
         if path.is_file():
             for line in path.read_text(encoding="utf-8").splitlines():
                 told = json.loads(line)
-                if told["project"] == project:
+                if told["project"] == self._project:
                     self._known[told["mutant"]] = Verdict(
                         told["caught_by"], told["seconds"], did_not_run=told["did_not_run"]
                     )
 
-    @staticmethod
-    def _name(mutation: Mutation) -> str:
-        told = "\0".join((mutation.what, mutation.file, mutation.old, mutation.new))
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
-
     def of(self, mutation: Mutation) -> Verdict | None:
         """What is known of a mutant."""
-        return self._known.get(self._name(mutation))
+        return self._known.get(self._names[mutation])
 
     def note(self, mutation: Mutation, verdict: Verdict) -> None:
         """Write down a verdict, at once."""
         line = {
             "project": self._project,
-            "mutant": self._name(mutation),
+            "mutant": self._names[mutation],
             "what": mutation.what,
             "caught_by": verdict.caught_by,
             "did_not_run": verdict.did_not_run,
             "seconds": round(verdict.seconds, 1),
         }
         with self._lock:
-            self._known[self._name(mutation)] = verdict
+            self._known[self._names[mutation]] = verdict
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -340,15 +359,17 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
         for mutation in chosen:
             say(f"{mutation.file}: {mutation.what}")
         return 0
+    # a shell's background jobs ignore it, and so would the tests that are to be ended with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tbm-", dir="/tmp")).resolve()
     # a server that root has run by another user must reach its own folder
     home.chmod(0o711)
     workshop = Workshop(home)
-    results = Results(options.results, project_digest(workshop.pristine))
+    results = Results(options.results, workshop.pristine)
     if options.resume:
         chosen = [one for one in chosen if not ((known := results.of(one)) and known.caught_by)]
     try:
-        workshop.open()
+        workshop.open(options.jobs)
         with ThreadPoolExecutor(options.jobs) as pool:
             if not options.without_control and not _control(workshop, pool, chosen, say):
                 return 1

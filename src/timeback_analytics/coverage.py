@@ -80,7 +80,7 @@ class Coverage:
                     + (f", {untested} without" if untested else "")
                 )
         lines.append(
-            f"{self.source_tests} dbt tests of operational tables and seeds, {self.other_tests} across several models"
+            f"{self.source_tests} dbt tests of sources and seeds, {self.other_tests} of several models"
         )
         return lines
 
