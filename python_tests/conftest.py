@@ -246,6 +246,11 @@ def demo_database(
     return name
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take long first, so that no process is still at one when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_long") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what test_coverage.py has counted, whichever process it ran in."""
     lines = [

@@ -24,6 +24,8 @@ from timeback_analytics.docs.site import build_site
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "target" / "screenshots"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -33,10 +35,10 @@ needs_chromium = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def compiled_manifest(dbt: Callable, demo_database: str, short_tmp: Path) -> dict[str, Any]:
+def compiled_manifest(dbt: Callable, catalog_template: str, short_tmp: Path) -> dict[str, Any]:
     """dbt's manifest as `dbt docs generate` leaves it, static_index.html beside it."""
     selection = ["resource_type:model", "resource_type:source"]
-    dbt(demo_database, "docs", "generate", "--static", "--select", *selection)
+    dbt(catalog_template, "docs", "generate", "--static", "--select", *selection)
     return json.loads((short_tmp / "target" / "manifest.json").read_text())
 
 
@@ -155,14 +157,17 @@ def test_the_lineage_is_that_of_the_file(site: Path, lineage: Lineage, catalog: 
     assert shown == {}
 
 
-def test_what_decides_about_a_value_is_told_from_where_it_comes(site: Path, catalog: Catalog) -> None:
-    """The end of a session is read for whether it is after the start."""
-    (end,) = (column for column in catalog.datasets["sessions"].columns if column.name == "end_time")
-    assert end.origin == ("caliper_session.ended_at_time",)
-    assert end.read_for_it == ("caliper_session.started_at_time",)
+def test_what_is_read_for_a_value_is_told_from_where_it_comes(site: Path, catalog: Catalog) -> None:
+    """Which of a student's roles gives the admission date depends on whether it is the primary one."""
+    columns = {column.name: column for column in catalog.datasets["student_start_dates"].columns}
+    column = columns["admission_date"]
+    assert column.read_for_it == ("one_roster_role.role_type",)
+    assert column.origin and not set(column.read_for_it) & set(column.origin)
     page = (site / "lineage.html").read_text(encoding="utf-8")
-    chips = re.findall(r'<a class="chip ([^"]*)"[^>]*href="datasets/sessions.html#column-end_time"', page)
-    assert sorted("aside" in chip for chip in chips) == [False, True]
+    chips = re.findall(
+        r'<a class="chip ([^"]*)"[^>]*href="datasets/student_start_dates.html#column-admission_date"', page
+    )
+    assert sorted("aside" in chip for chip in chips) == [False] * len(column.origin) + [True]
 
 
 def test_the_overview_lists_the_published_datasets(
@@ -595,6 +600,39 @@ def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Vi
     assert answer["closed"]
     assert "Nothing has" in answer["nothing"]
     assert answer["images"] == 0
+
+
+@needs_chromium
+def test_lineage_diagram_in_a_browser(
+    copied_site: Path, visit: Callable[..., Visit], lineage: Lineage, catalog: Catalog
+) -> None:
+    """Every line of the file is drawn, those that are no origin dashed, and each leads to its table."""
+    script = """
+        const lines = [...document.querySelectorAll("#lineage ~ figure .line")];
+        const style = (line) => getComputedStyle(line.querySelector("path:not(.reach)"));
+        return {
+            titles: lines.map((line) => line.querySelector("title").textContent),
+            dashed: lines.filter((line) => style(line).strokeDasharray !== "none").length,
+            shown: lines.every((line) => line.getBoundingClientRect().width > 0),
+            tables: [...document.querySelectorAll("#lineage ~ figure a.box")].map((box) => box.href.baseVal),
+        };
+    """
+    seen = visit(_probe(copied_site, "datasets/student_start_dates.html", script), picture="lineage-diagram")
+    assert not seen.console
+    answer = _answer(seen.dom)
+    wanted = lineage["student_start_dates"]
+    assert len(answer["titles"]) == sum(map(len, wanted.values()))
+    for column, sources in wanted.items():
+        for source in sources:
+            pair = re.compile(rf"{re.escape(source)} (=|is read for) student_start_dates.{column}")
+            assert any(map(pair.fullmatch, answer["titles"])), (source, column)
+    columns = catalog.datasets["student_start_dates"].columns
+    assert answer["dashed"] == sum(len(column.read_for_it) for column in columns) > 0
+    assert answer["shown"]
+    tables = {source.split(".")[0] for sources in wanted.values() for source in sources}
+    assert {link for link in answer["tables"] if "lineage" in link} == {
+        f"../lineage.html#{table}" for table in tables
+    }
 
 
 @needs_chromium

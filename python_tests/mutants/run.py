@@ -339,7 +339,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
         action="append",
         default=[],
         metavar="TEXT",
-        help="those whose description or file has this text; repeatable",
+        help="those whose description, file or test files have this text; repeatable",
     )
     parser.add_argument("--resume", action="store_true", help="leave out those that were noticed before")
     parser.add_argument("--list", action="store_true", help="print what there is, and run nothing")
@@ -352,9 +352,10 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
     options = parser.parse_args(arguments)
 
     wanted = [text.lower() for text in options.only] or [""]
-    chosen = [one for one in MUTATIONS if any(text in f"{one.what} {one.file}".lower() for text in wanted)]
+    described = {one: f"{one.what} {one.file} {' '.join(one.tests)}".lower() for one in MUTATIONS}
+    chosen = [one for one, words in described.items() if any(text in words for text in wanted)]
     if not chosen:
-        parser.error(f"no mutant has {' or '.join(options.only)} in its description or file")
+        parser.error(f"no mutant has {' or '.join(options.only)} in its description, file or test files")
     if options.list:
         for mutation in chosen:
             say(f"{mutation.file}: {mutation.what}")

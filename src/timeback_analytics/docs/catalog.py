@@ -40,7 +40,7 @@ class Column:
 
     @property
     def read_for_it(self) -> tuple[str, ...]:
-        """What the SQL reads beside the origin, to decide about the value."""
+        """What the SQL reads beside the origin: conditions, orders, what a join makes equal."""
         return tuple(source for source in self.lineage if source not in self.origin)
 
 
@@ -145,7 +145,7 @@ class Catalog:
     def used_by(self, table: str) -> dict[str, list[tuple[Dataset, Column, bool]]]:
         """Columns of an operational table -> the published columns that its SQL reads them for.
 
-        The third is whether the published column's value comes from it; it decides about the value otherwise.
+        The third is whether the value comes from it; it is only read for the value otherwise.
         """
         users: dict[str, list[tuple[Dataset, Column, bool]]] = {}
         for dataset in self.datasets.values():

@@ -63,7 +63,7 @@ class Line:
     end: str
     end_row: str
     is_aside: bool = False
-    """Whether the one decides about the other and is no origin of it; drawn dashed."""
+    """Whether the one is read for the other and no origin of it; drawn dashed."""
 
 
 @dataclass
@@ -213,9 +213,7 @@ def lineage(dataset: Dataset, table_href: Callable[[str], str]) -> Diagram:
         for column in dataset.columns
         for source in column.lineage
     ]
-    asides = (
-        " A dashed line leads to a value that it decides about." if any(x.is_aside for x in lines) else ""
-    )
+    asides = " Dashed: read for a value beside what it comes from." if any(x.is_aside for x in lines) else ""
     tables: dict[str, dict[str, None]] = {}
     for line in lines:
         tables.setdefault(line.start, {})[line.start_row] = None
