@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from functools import partial
@@ -150,7 +150,7 @@ class Workshop:
                 output += ran.stdout
                 if ran.returncode == 1:
                     return Verdict(_failed_test(ran.stdout) or f"{test} fails", 0, ran.stdout)
-                silent = silent or _why_silent(test, ran)
+                silent = silent or why_silent(test, ran)
             return Verdict(None, 0, output, silent)
 
     @contextmanager
@@ -168,7 +168,7 @@ class Workshop:
 
     def _dbt(self, project: Path, database: str, *arguments: str) -> Ran:
         shutil.copy(project / "profiles.yml.example", project / "profiles.yml")
-        return _run(
+        return run_for(
             [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
             project,
             {
@@ -190,7 +190,7 @@ class Workshop:
             "-p",
             "no:cacheprovider",
         ]
-        return _run([*command, test], project, environment)
+        return run_for([*command, test], project, environment)
 
 
 def _stages(tests: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -202,7 +202,14 @@ def _stages(tests: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
         yield test, {}
 
 
-def _run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str]) -> Ran:
+def run_for(
+    command: Sequence[str | Path],
+    cwd: Path,
+    environment: dict[str, str],
+    patience: float = PATIENCE,
+    grace: float = 60,
+) -> Ran:
+    """Run a command for at most `patience` seconds; asked to end, it has `grace` seconds to do so."""
     usual = {
         name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
     }
@@ -217,17 +224,19 @@ def _run(command: Sequence[str | Path], cwd: Path, environment: dict[str, str]) 
         start_new_session=True,
     ) as process:
         # asked to end, pytest stops the server that it has started; only then it is made to
-        for patience, ending in ((PATIENCE, signal.SIGINT), (60, signal.SIGKILL)):
-            try:
-                stdout, _ = process.communicate(timeout=patience)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, ending)
-            else:
-                return Ran(process.returncode if patience == PATIENCE else None, stdout)
+        try:
+            stdout, _ = process.communicate(timeout=patience)
+            return Ran(process.returncode, stdout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=grace)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         return Ran(None, process.communicate()[0])
 
 
-def _why_silent(test: str, ran: Ran) -> str:
+def why_silent(test: str, ran: Ran) -> str:
     """Why a file of tests that did not fail says nothing all the same; empty when it ran."""
     if ran.returncode is None:
         return f"{test} did not end in {PATIENCE} seconds"
