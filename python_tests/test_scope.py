@@ -36,6 +36,8 @@ from scope_rows import (
 )
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 ROOT = Path(__file__).resolve().parents[1]
 SETTING = "app.allowed_org_ids"
 PUBLISHED = "analytics"
