@@ -318,8 +318,8 @@ _SCOPE = [
     Mutation(
         "the function that reads the setting takes names from the caller's search_path",
         SCOPE_FUNCTION,
-        "    set search_path = pg_catalog, pg_temp\n",
-        "",
+        "    set search_path = pg_catalog, pg_temp\n    as $caller_scope$\n",
+        "    as $caller_scope$\n",
         (LINT,),
     ),
     Mutation(
