@@ -11,7 +11,7 @@ from timeback_analytics.server import EmbeddedServer
 def test_a_difference_is_shrunk_and_told_with_its_seed(
     embedded_server: EmbeddedServer, catalog_database: str, catalog: psycopg.Connection
 ):
-    """A view that shows names in capitals: one person with a role is all that it takes to see it."""
+    """A view that shows names in capitals: one student with a membership is all that it takes to see it."""
     old = catalog.execute("select rtrim(pg_get_viewdef('analytics.students'::regclass), ';')").fetchone()[0]
     catalog.execute(
         "create or replace view analytics.students with (security_barrier = true) as"
@@ -26,11 +26,12 @@ def test_a_difference_is_shrunk_and_told_with_its_seed(
     report = run.report("students")
     assert re.search(rf"\bTIMEBACK_SEED={seed}\b", report), report
     inserts = re.findall(r'^insert into "operational"\."(\w+)"', report, re.MULTILINE)
-    assert sorted(inserts) == ["one_roster_role", "one_roster_user"], report
+    # the role of a student may be no current membership, so that it takes another one
+    assert set(inserts) == {"one_roster_role", "one_roster_user"} and len(inserts) <= 3, report
     assert report.count("missing: ") == report.count("unexpected: ") == 1
 
     # what it prints shows the difference to whoever pastes it
-    unexpected = re.search(r"^unexpected: .*\bname='([^']*)'", report, re.MULTILINE)[1]
+    unexpected = re.search(r"^unexpected: (.*)$", report, re.MULTILINE)[1]
     statements = report[report.index("begin;") :]
     shown = []
     with psycopg.connect(dsn, autocommit=True) as conn:
@@ -40,5 +41,5 @@ def test_a_difference_is_shrunk_and_told_with_its_seed(
                 shown = cursor.fetchall()
             if not cursor.nextset():
                 break
-    assert [row[1] for row in shown] == [unexpected]
+    assert len(shown) == 1 and f", name={shown[0][1]!r}, " in unexpected
     assert run.report("grades") is None

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from mutants.mutations import MUTATIONS, Mutation
-from mutants.run import PATIENCE, Ran, Results, Verdict, run_for, why_silent
+from mutants.run import PATIENCE, Ran, Results, Verdict, refusal, run_for, why_silent
 from project_copy import ROOT, copy_project
 
 
@@ -42,6 +42,7 @@ SKIPPED = (
         "passed, but for some": (Ran(0, f"{SKIPPED}4 passed, 10 skipped in 1.1s\n"), ""),
         "skipped": (Ran(0, SKIPPED), "test_x.py is skipped, no PostgreSQL is installed"),
         "hanging": (Ran(None, "4 passed"), f"test_x.py did not end in {PATIENCE} seconds"),
+        "not there": (Ran(1, "No module named pytest\n"), "pytest test_x.py ends with 1"),
         "nothing collected": (Ran(5, ""), "pytest test_x.py ends with 5"),
     }.values(),
 )
@@ -49,6 +50,14 @@ def test_tests_that_did_not_run_say_so(ran: Ran, reason: str):
     assert why_silent("test_x.py", ran) == reason
     if reason:
         assert Verdict(None, 1, did_not_run=reason).told == f"tests did not run: {reason}"
+
+
+def test_dbt_that_breaks_has_noticed_nothing():
+    said = (
+        "10:00:01    Compilation Error in model tests (models/x.sql)\n10:00:01    This model has an enforced"
+    )
+    assert refusal(said) == "tests: This model has an enforced"
+    assert refusal("ModuleNotFoundError: No module named 'dbt'") is None
 
 
 @pytest.mark.parametrize("stubborn", [False, True], ids=["ends when asked", "has to be ended"])

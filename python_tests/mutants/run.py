@@ -140,16 +140,19 @@ class Workshop:
                 deployed = self._dbt(project, database, "run", *selection)
                 if deployed.returncode is None:
                     return Verdict(None, 0, deployed.stdout, "dbt run did not end")
+                if deployed.returncode and (reason := refusal(deployed.stdout)):
+                    return Verdict(f"dbt run: {reason}", 0)
                 if deployed.returncode:
-                    return Verdict(f"dbt run: {_reason(deployed.stdout)}", 0)
+                    return Verdict(None, 0, deployed.stdout, "dbt run breaks")
             output, silent = "", ""
             for test, environment in _stages(tests):
                 if test in ON_ONE_DATABASE:
                     environment = {**environment, "TIMEBACK_CATALOG_DSN": self.server.dsn(database)}
                 ran = self._pytest(project, test, environment)
                 output += ran.stdout
-                if ran.returncode == 1:
-                    return Verdict(_failed_test(ran.stdout) or f"{test} fails", 0, ran.stdout)
+                # where pytest itself breaks, it ends with 1 too
+                if ran.returncode == 1 and (failed := _failed_test(ran.stdout)):
+                    return Verdict(failed, 0, ran.stdout)
                 silent = silent or why_silent(test, ran)
             return Verdict(None, 0, output, silent)
 
@@ -254,12 +257,14 @@ def _failed_test(output: str) -> str | None:
     return found[1] if found else None
 
 
-def _reason(output: str) -> str:
-    """What dbt found wrong, in a line."""
-    found = re.search(r"(?:Error|error) in model (\w+)[^\n]*\n\s*(?:[\d:]+\s+)?\s*(\S[^\n]*)", output)
-    if found:
-        return f"{found[1]}: {found[2]}"
-    return next((line.strip() for line in output.splitlines() if "rror" in line), "fails")
+def refusal(output: str) -> str | None:
+    """What dbt or the database finds wrong with the project, in a line; None where dbt itself broke."""
+    found = re.search(
+        r"(?:Compilation|Parsing|Database|Runtime) Error in (?:model|macro|test) (\w+)[^\n]*\n"
+        r"\s*(?:[\d:]+\s+)?\s*(\S[^\n]*)",
+        output,
+    )
+    return f"{found[1]}: {found[2]}" if found else None
 
 
 def _table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
