@@ -29,7 +29,18 @@ _TASKS = {
     "sre": ("ROAR-Sentence", "Reading sentences for meaning against the clock", "sentence"),
 }
 _WORDS = ("cat", "ship", "garden", "whisper", "cloud", "planet", "basket", "thunder", "river", "candle")
-_PSEUDOWORDS = ("clat", "shap", "gurden", "whesper", "cload", "plinet", "bosket", "thander", "riber", "cundle")
+_PSEUDOWORDS = (
+    "clat",
+    "shap",
+    "gurden",
+    "whesper",
+    "cload",
+    "plinet",
+    "bosket",
+    "thander",
+    "riber",
+    "cundle",
+)
 _PRACTICE, _TEST = 4, 12
 
 
