@@ -158,7 +158,7 @@ def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest):
         select id, name, email, '{}'::uuid[] as org_ids from analytics_internal.int_student"""
     )
     assert findings(conn, manifest) == [
-        ("scoped", "analytics.students does not ask int_caller_scope who is calling")
+        ("scoped", "analytics.students does not ask who is calling")
     ]
 
 

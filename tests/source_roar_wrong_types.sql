@@ -14,7 +14,7 @@ with found as (
             path,
             data
         from {{ ref('stg_roar_document') }}
-        where {{ is_roar_kind(kind) | indent(8) }}
+        where {{ is_roar_kind(kind) }}
     ) as document
     cross join lateral (
         values

@@ -70,7 +70,7 @@
         ('save_trial', 'boolean', ['save_trial']),
     ] -%}
     {{ return({
-        'class': {'collections': [['classes']], 'ids': ['id'], 'fields': [
+        'class': {'collections': ['classes'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('school_id', 'text', ['schoolId']),
             ('district_id', 'text', ['districtId']),
@@ -81,7 +81,7 @@
             ('demo_data', 'boolean', ['demoData']),
             ('test_data', 'boolean', ['testData']),
         ]},
-        'district': {'collections': [['districts']], 'ids': ['id'], 'fields': [
+        'district': {'collections': ['districts'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('abbreviation', 'text', ['abbreviation']),
             ('formatted_address', 'text', ['address.formattedAddress']),
@@ -91,32 +91,32 @@
             ('address_components', 'jsonb', ['address.addressComponents']),
             ('school_ids', 'text[]', ['schools', 'address.schools']),
         ]},
-        'family': {'collections': [['families']], 'ids': ['id'], 'fields': [
+        'family': {'collections': ['families'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('created_at', 'timestamptz', ['createdAt']),
             ('last_updated', 'timestamptz', ['lastUpdated']),
             ('test_data', 'boolean', ['testData']),
         ]},
-        'group': {'collections': [['groups']], 'ids': ['id'], 'fields': [
+        'group': {'collections': ['groups'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('family_id', 'text', ['familyId']),
             ('parent_org_id', 'text', ['parentOrgId']),
             ('parent_org_type', 'text', ['parentOrgType']),
         ]},
-        'school': {'collections': [['schools']], 'ids': ['id'], 'fields': [
+        'school': {'collections': ['schools'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('abbreviation', 'text', ['abbreviation']),
             ('district_id', 'text', ['districtId']),
             ('class_ids', 'text[]', ['classes']),
         ]},
-        'task': {'collections': [['tasks']], 'ids': ['id'], 'fields': [
+        'task': {'collections': ['tasks'], 'ids': ['id'], 'fields': [
             ('name', 'text', ['name']),
             ('description', 'text', ['description']),
             ('image', 'text', ['image']),
             ('registered', 'boolean', ['registered']),
             ('last_updated', 'timestamptz', ['lastUpdated']),
         ]},
-        'variant': {'collections': [['tasks', 'variants'], ['task', 'variants']], 'ids': ['task_id', 'id'], 'fields': [
+        'variant': {'collections': ['tasks/variants', 'task/variants'], 'ids': ['task_id', 'id'], 'fields': [
             ('name', 'text', ['name']),
             ('last_updated', 'timestamptz', ['lastUpdated']),
             ('audio_feedback', 'text', ['params.audioFeedback']),
@@ -131,9 +131,9 @@
             ('user_mode', 'text', ['params.userMode']),
             ('params', 'jsonb', ['params']),
         ]},
-        'user': {'collections': [['users']], 'ids': ['id'], 'fields': user},
-        'deleted_user': {'collections': [['deleted-users']], 'ids': ['id'], 'fields': user},
-        'user_claim': {'collections': [['userClaims']], 'ids': ['user_id'], 'fields': [
+        'user': {'collections': ['users'], 'ids': ['id'], 'fields': user},
+        'deleted_user': {'collections': ['deleted-users'], 'ids': ['id'], 'fields': user},
+        'user_claim': {'collections': ['userClaims'], 'ids': ['user_id'], 'fields': [
             ('admin_uid', 'text', ['claims.adminOrgs.adminUid', 'claims.adminUid']),
             ('assessment_uid', 'text', ['claims.adminOrgs.assessmentUid', 'claims.assessmentUid']),
             ('roar_uid', 'text', ['claims.minimalAdminOrgs.roarUid', 'claims.roarUid']),
@@ -141,7 +141,7 @@
             ('minimal_admin_orgs', 'jsonb', ['claims.minimalAdminOrgs']),
             ('last_updated', 'timestamptz', ['lastUpdated']),
         ]},
-        'guest': {'collections': [['guests']], 'ids': ['id'], 'fields': [
+        'guest': {'collections': ['guests'], 'ids': ['id'], 'fields': [
             ('assessment_pid', 'text', ['assessmentPid']),
             ('assessment_uid', 'text', ['assessmentUid']),
             ('user_type', 'text', ['userType']),
@@ -155,10 +155,10 @@
             ('created', 'timestamptz', ['created']),
             ('last_updated', 'timestamptz', ['lastUpdated']),
         ]},
-        'guest_run': {'collections': [['guests', 'runs']], 'ids': ['guest_id', 'id'], 'fields': run},
-        'user_run': {'collections': [['users', 'runs']], 'ids': ['user_id', 'id'], 'fields': run},
-        'guest_trial': {'collections': [['guests', 'runs', 'trials']], 'ids': ['guest_id', 'run_id', 'id'], 'fields': trial},
-        'user_trial': {'collections': [['users', 'runs', 'trials']], 'ids': ['user_id', 'run_id', 'id'], 'fields': trial},
+        'guest_run': {'collections': ['guests/runs'], 'ids': ['guest_id', 'id'], 'fields': run},
+        'user_run': {'collections': ['users/runs'], 'ids': ['user_id', 'id'], 'fields': run},
+        'guest_trial': {'collections': ['guests/runs/trials'], 'ids': ['guest_id', 'run_id', 'id'], 'fields': trial},
+        'user_trial': {'collections': ['users/runs/trials'], 'ids': ['user_id', 'run_id', 'id'], 'fields': trial},
     }) }}
 {%- endmacro %}
 
@@ -246,11 +246,7 @@ coalesce(
 {#- Whether a row of stg_roar_document is a document of this kind. -#}
 {% macro is_roar_kind(kind) -%}
 {%- set collections = roar_collections()[kind]['collections'] -%}
-is_document_path
-    and collection_1 {{ "= '" ~ collections[0][0] ~ "'" if collections | length == 1 else "in ('" ~ collections | map('first') | join("', '") ~ "')" }}
-    {%- for number in [2, 3, 4] %}
-    and collection_{{ number }} = '{{ collections[0][number - 1] if number <= collections[0] | length }}'
-    {%- endfor %}
+collection {{ "= '" ~ collections[0] ~ "'" if collections | length == 1 else "in ('" ~ collections | join("', '") ~ "')" }}
 {%- endmacro %}
 
 

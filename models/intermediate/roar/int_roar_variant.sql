@@ -1,7 +1,7 @@
 -- A variant may stand under both spellings of the collection: the newer document counts, of two as old
 -- the one under `tasks`.
 with variant as (
-    {{ roar_documents('variant', ['update_time', 'collection_1']) | indent(4) }}
+    {{ roar_documents('variant', ['update_time', 'collection']) | indent(4) }}
 )
 
 select distinct on (task_id, id)
@@ -21,4 +21,4 @@ select distinct on (task_id, id)
     user_mode,
     params
 from variant
-order by task_id, id, update_time desc, collection_1 desc
+order by task_id, id, update_time desc, collection desc

@@ -370,14 +370,36 @@ create table roar_document (
     data        jsonb not null,
     update_time timestamptz not null
 );
+-- a collection as a whole, such as users/runs; analyze keeps its statistics
+create index roar_document_collection_idx on roar_document ((
+    case
+        when path collate "C" ~ '^[^/]+/[^/]+(?:/[^/]+/[^/]+)*$'
+            then rtrim(
+                split_part(path collate "C", '/', 1)
+                || '/' || split_part(path collate "C", '/', 3)
+                || '/' || split_part(path collate "C", '/', 5)
+                || '/' || split_part(path collate "C", '/', 7),
+                '/'
+            )
+    end
+));
 -- one person's runs, or the trials of one or all of them: person first, then rows
 create index roar_document_owner_idx on roar_document (
-    split_part(path collate "C", '/', 2), split_part(path collate "C", '/', 5), split_part(path collate "C", '/', 4)
+    split_part(path collate "C", '/', 2),
+    (
+    case
+        when path collate "C" ~ '^[^/]+/[^/]+(?:/[^/]+/[^/]+)*$'
+            then rtrim(
+                split_part(path collate "C", '/', 1)
+                || '/' || split_part(path collate "C", '/', 3)
+                || '/' || split_part(path collate "C", '/', 5)
+                || '/' || split_part(path collate "C", '/', 7),
+                '/'
+            )
+    end
+    ),
+    split_part(path collate "C", '/', 4)
 );
 -- a run whose person is not named
 create index roar_document_run_idx on roar_document (split_part(path collate "C", '/', 4))
-where split_part(path collate "C", '/', 5) = 'trials';
--- a collection as a whole, people before all: it leaves out the trials, which are nearly everything
-create index roar_document_collection_idx on roar_document (
-    split_part(path collate "C", '/', 1), split_part(path collate "C", '/', 3)
-) where split_part(path collate "C", '/', 5) = '';
+where split_part(path collate "C", '/', 4) <> '';

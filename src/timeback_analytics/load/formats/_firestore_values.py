@@ -150,7 +150,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 
 
 def without_datatypes(value: Any) -> Any:
-    """A value of a nested export without marks: {"__datatype__": "timestamp", "value": {...}} is the value."""
+    """A value of a nested export; {"__datatype__": "timestamp", "value": {...}} is the value in it."""
     if isinstance(value, list):
         return [without_datatypes(element) for element in value]
     if isinstance(value, dict):

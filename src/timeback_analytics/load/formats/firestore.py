@@ -48,7 +48,7 @@ class Firestore:
     name = "firestore"
     description = "Firestore documents, of the ROAR assessment"
     accepts = (
-        "JSON lines, a nested JSON export, the REST interface's JSON or changelog rows; or a folder of them"
+        "JSON lines, a nested JSON export, the REST interface's JSON, changelog rows; or a folder of them"
     )
     whole = None
 
@@ -111,19 +111,15 @@ def _full_disk_told(name: str) -> Iterator[None]:
         raise LoadError(name, [Problem(name, reason, remedy)]) from error
 
 
-class _Counted(io.RawIOBase):
+class _Counted:
     """A file whose reader need not say how far it is."""
 
     def __init__(self, raw: IO[bytes], advance: Callable[[int], None]) -> None:
         self._raw = raw
         self._advance = advance
 
-    def readable(self) -> bool:
-        """See io.IOBase."""
-        return True
-
     def read(self, size: int = -1) -> bytes:
-        """See io.RawIOBase."""
+        """At most so many bytes."""
         found = self._raw.read(size)
         self._advance(len(found))
         return found
@@ -158,7 +154,9 @@ class _File:
         try:
             self._read_json()
         except (ijson.JSONError, ValueError) as error:
-            self._problems.add(self._name, f"this is not JSON: {error}.", "Export it again.")
+            # ijson shows the place in lines of its own
+            reason = str(error).partition("\n")[0]
+            self._problems.add(self._name, f"this is not JSON: {reason}.", "Export it again.")
         except RecursionError:
             self._problems.add(self._name, "the JSON is nested too deep.")
 
@@ -166,6 +164,10 @@ class _File:
         self._raw.seek(self._start)
 
     def _read_json(self) -> None:
+        if not self._raw.read(4096).strip():
+            self._problems.add(self._name, "the file is empty.")
+            return
+        self._rewind()
         try:
             first, second, third = (*_first_events(self._raw), None, None, None)[:3]
         except ijson.JSONError:
@@ -176,9 +178,7 @@ class _File:
             self._read_lines()
             return
         self._rewind()
-        if first is None:
-            self._problems.add(self._name, "the file is empty.")
-        elif first[0] == "start_array":
+        if first[0] == "start_array":
             self._read_items("item", "$[{}]")
         elif first[0] != "start_map":
             self._problems.add(self._name, "this is no document and no export of documents.", _ADVICE)
