@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from attacks.suite import ATTACKS, FOREIGN, INTERNAL, OWN_SCHEMA, PUBLISHED, Attack, Session, View
+from attacks.suite import ATTACKS, FOREIGN, INTERNAL, OWN_SCHEMA, PUBLISHED, Attack, Guess, Session, View
 from timeback_analytics.server import EmbeddedServer
 
 BOUND, SCOPED = "attack_bound", "attack_scoped"
@@ -84,7 +84,10 @@ def deployed(
             conn.execute(f"create role {role} login in role timeback_reader, attackers")
         conn.execute(f"create schema {OWN_SCHEMA} authorization attackers")
         _bind(conn, world)
-        world.views = tuple(_scoped_views(conn, manifest))
+        world.views = tuple(
+            replace(view, guesses=tuple(_guesses(conn, view, world)))
+            for view in _scoped_views(conn, manifest)
+        )
         conn.execute("select set_config('app.allowed_org_ids', %s, false)", [world.own])
         for view in world.views:
             query = sql.SQL("select v::text from {} as v").format(view.quoted)
@@ -160,6 +163,58 @@ def _scoped_views(conn: psycopg.Connection, manifest: dict[str, Any]) -> Iterato
             yield View(node["name"], tuple(columns))
 
 
+# type -> values that no row has: one before all that there are, one behind
+NOBODYS = {
+    "uuid": ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
+    "text": ("!", "~ nobody"),
+    "citext": ("!", "~ nobody"),
+    "date": ("1900-01-01", "2999-01-01"),
+    "timestamp with time zone": ("1900-01-01 00:00:00+00", "2999-01-01 00:00:00+00"),
+    "numeric": ("-99999", "99999"),
+    "bigint": ("-99999", "99999"),
+}
+
+
+def _guesses(conn: psycopg.Connection, view: View, world: World) -> Iterator[Guess]:
+    """For each column a value, a beginning and a bound, of rows of the other school and none of ours."""
+    types = dict(
+        conn.execute(
+            """select attname::text, format_type(atttypid, null) from pg_attribute
+            where attrelid = to_regclass(%s) and attnum > 0""",
+            [f"{PUBLISHED}.{view.name}"],
+        ).fetchall()
+    )
+    for column in view.columns:
+        if types[column] not in NOBODYS:
+            continue
+        before, behind = NOBODYS[types[column]]
+        ours, theirs = (_values(conn, view, column, org_id) for org_id in (world.own, world.foreign))
+        known_to_them = [value for value in theirs if value not in ours]
+        if not known_to_them:
+            continue
+        yield Guess("{column} = {value}", column, known_to_them[0], behind)
+        if types[column] in ("text", "citext"):
+            text = known_to_them[0]
+            beginning = next(
+                text[:length]
+                for length in range(1, len(text) + 1)
+                if not any(own.startswith(text[:length]) for own in ours)
+            )
+            yield Guess("starts_with({column}, {value})", column, beginning, behind)
+        bounds = ours or theirs
+        if theirs[-1] not in bounds:
+            yield Guess("{column} > {value}", column, bounds[-1], behind)
+        elif theirs[0] not in bounds:
+            yield Guess("{column} < {value}", column, bounds[0], before)
+
+
+def _values(conn: psycopg.Connection, view: View, column: str, org_id: str) -> list[str]:
+    """The values of a column in an organization's rows, as text, in the order of its type."""
+    conn.execute("select set_config('app.allowed_org_ids', %s, false)", [org_id])
+    query = sql.SQL("select v.{c}::text from {v} as v where v.{c} is not null order by v.{c}")
+    return [text for (text,) in conn.execute(query.format(c=sql.Identifier(column), v=view.quoted))]
+
+
 def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outcome:
     """Make these attacks on every view, as a role whose session starts with a scope."""
     outcome = Outcome()
@@ -171,7 +226,7 @@ def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outc
             # what the other school's organization is called, the attacker knows and says
             known = {world.foreign, *(token for row in own_rows for token in FOREIGN.findall(row))}
             for attack in attacks:
-                session.said, session.counted, session.raised = [], [], []
+                session.said, session.counted, session.raised, session.told_apart = [], [], [], []
                 with conn.transaction(force_rollback=True):
                     conn.execute("select set_config('app.allowed_org_ids', %s, true)", [scope])
                     attack.make(session, view)
@@ -182,6 +237,11 @@ def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outc
                     )
                 elif any(count > len(own_rows) for count in session.counted):
                     outcome.disclosures[attack.name, view.name] = f"counted {max(session.counted)}"
+                elif session.told_apart:
+                    outcome.disclosures[attack.name, view.name] = (
+                        f"told by its plan what is there, in {len(session.told_apart)} guesses: "
+                        f"{session.told_apart[0]}"
+                    )
                 elif attack.every_error_tells and session.raised:
                     outcome.disclosures[attack.name, view.name] = f"raised {session.raised[0]}"
         outcome.attempts = session.attempts
@@ -202,6 +262,7 @@ def test_there_is_something_to_find(deployed, deployed_for_many):
                 foreign = everything - own
                 assert own == Counter(world.rows[view.name]) and own and foreign, view.name
                 assert all(FOREIGN.search(row) for row in foreign), view.name
+                assert view.guesses, view.name
 
 
 def test_no_attack_of_a_bound_reader_returns_counts_or_prints_a_foreign_row(deployed, capsys):

@@ -294,6 +294,44 @@ def test_a_binding_counts_in_the_session_that_was_there_before_it(world):
         assert students(conn) == ["Ada", "Cab"]
 
 
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+def test_a_plan_that_is_kept_serves_bound_and_unbound(world, mode):
+    """The plan for a bound caller is another one; whichever is kept, it shows each caller their own."""
+    world.bind("bind_north", NORTH, "--create", "--no-default")
+    prepare = "prepare names as select name from analytics.students order by name"
+
+    def names(conn: psycopg.Connection) -> list[str]:
+        return [name for (name,) in conn.execute("execute names")]
+
+    with world.connect() as conn:
+        conn.execute(f"set plan_cache_mode = {mode}")
+        conn.execute("select set_config('app.allowed_org_ids', %s, false)", [f"{NORTH},{SOUTH}"])
+        for first, second in (("none", "bind_north"), ("bind_north", "none")):
+            conn.execute(f"set role {first}")
+            conn.execute(prepare)
+            for role in (first, second, first):
+                conn.execute(f"set role {role}")
+                assert names(conn) == (["Ada", "Bea", "Cab"] if role == "none" else ["Ada", "Cab"])
+            conn.execute("deallocate names")
+
+
+def test_a_bound_roles_plan_has_one_way_alone(world):
+    """Also where the role is taken on; the others let filters through, which EXPLAIN would tell of."""
+    world.bind("bind_north", NORTH, "--create")
+
+    def ways(conn: psycopg.Connection) -> int:
+        plan = conn.execute("explain select * from analytics.students").fetchall()
+        return sum("one_roster_user" in line and " on " in line for (line,) in plan)
+
+    with world.connect("bind_north") as conn:
+        bound = ways(conn)
+    with world.connect() as conn:
+        unbound = ways(conn)
+        conn.execute("set role bind_north")
+        assert ways(conn) == bound
+    assert bound > 0 and unbound == 3 * bound
+
+
 def test_a_bound_login_keeps_its_binding_in_another_role(world):
     world.bind("bind_north", NORTH, "--create")
     with world.connect() as conn:

@@ -21,7 +21,6 @@ with bound_role as (
 
 binding as (
     select
-        count(*) > 0 as is_bound,
         case
             when count(*) > 0 then array(
                 select bound.org_id
@@ -36,7 +35,8 @@ binding as (
 
 select
     scope.is_everyone,
-    scope.org_ids
+    scope.org_ids,
+    binding.org_ids is not null as is_bound
 from binding
 cross join lateral {{ internal_schema() }}.{{ scope_function }}(
     '{{ setting_name }}',

@@ -18,6 +18,7 @@
             $create_schema$;
             {{ create_scope_binding('scope_binding', 'uuid') }}
             {{ create_scope_binding('roar_scope_binding', 'text') }}
+            {{ create_is_bound_function() }}
             {{ create_caller_scope_function('caller_scope', 'uuid') }}
             {{ create_caller_scope_function('roar_caller_scope', 'text') }}
         {%- endcall -%}
@@ -185,6 +186,33 @@
 
 
 {#-
+    Whether the session's own role, or the one that it has taken on, is bound. It claims to be immutable so
+    that a query's plan is made for the answer (is_bound_when_planned in scope_to_caller.sql says why that is
+    right all the same). It runs with its owner's rights, because nobody else may read the bindings; in there
+    current_user is the owner, and the setting `role` says what the caller has taken on. In plpgsql, which
+    keeps the plan of its own query: planning a scoped view asks four times.
+-#}
+{% macro create_is_bound_function() %}
+    create or replace function {{ internal_schema() }}.is_bound_when_planned()
+    returns boolean
+    language plpgsql immutable parallel safe security definer
+    set search_path = pg_catalog, pg_temp
+    as $is_bound$
+    begin
+        return exists (
+            select from {{ internal_schema() }}.scope_binding
+            where role_name in (session_user, current_setting('role')::name)
+        ) or exists (
+            select from {{ internal_schema() }}.roar_scope_binding
+            where role_name in (session_user, current_setting('role')::name)
+        );
+    end
+    $is_bound$;
+    {{ let_everybody_execute('is_bound_when_planned()') }}
+{% endmacro %}
+
+
+{#-
     The organizations that a setting asks for, as far as a binding lets them through.
     requested: the setting's text. binding: the organizations that the caller is bound to, null for
     an unbound caller. may_see_everyone: whether an unbound caller may ask for every row.
@@ -295,15 +323,15 @@
         );
     end
     $caller_scope$;
-    {{ grant_execution(function ~ "(text, text, " ~ id_type ~ "[], boolean)") }}
+    {{ let_everybody_execute(function ~ "(text, text, " ~ id_type ~ "[], boolean)") }}
 {% endmacro %}
 
 
 {#-
-    A view calls its functions as whoever asks it; on a server whose default privileges take this away from
-    everybody, no reader could. Without usage of the schema it lets nobody else call it.
+    A view calls its functions as whoever asks it; on a server whose default privileges take this away
+    from everybody, no reader could. Without usage of the schema it lets nobody else call it.
 -#}
-{% macro grant_execution(function) %}
+{% macro let_everybody_execute(function) %}
     do $grant$
     begin
         if not exists (
@@ -320,4 +348,3 @@
     end
     $grant$;
 {% endmacro %}
-

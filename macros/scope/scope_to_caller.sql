@@ -10,16 +10,21 @@
     membership:   the name of the model of a person's current organizations
     org_type:     the type of an organization's id
 
-    Few people in scope (a school): the people come first and each one's rows are fetched by index,
-    whatever the planner thinks of an array of unknown length. Many, or everyone: one pass over the
-    relation. Each half is gated by a scalar subquery, so that just one of them runs. Rows whose
-    person has no organization are seen by an unrestricted caller alone, with an empty org_ids.
+    Three ways to the same rows, gated by scalar subqueries, so that just one of them runs:
+    - narrow, for few people in scope (a school): the people come first and each one's rows are fetched
+      by index, whatever the planner thinks of an array of unknown length. Filters go through.
+    - wide, for many people or everyone: one pass over the relation. Rows whose person has no
+      organization are seen by an unrestricted caller alone, with an empty org_ids.
+    - fenced, for a caller whose role is bound: people first, however many, and no filter goes below the
+      scope. Postgres lets those through that it knows to be leakproof, such as `=`, and then EXPLAIN
+      tells for how many rows of others they hold.
 -#}
 {% macro scope_to_caller(relation, person, columns, emit_org_ids=true, caller='int_caller_scope', membership='int_person_current_organization', org_type='uuid') -%}
 with caller as materialized (
     select
         scope.is_everyone,
         scope.org_ids,
+        scope.is_bound or {{ is_bound_when_planned() }} as is_fenced,
         scope.is_everyone or people_in_scope.is_many as is_wide
     from {{ ref(caller) }} as scope
     cross join lateral (
@@ -33,6 +38,19 @@ with caller as materialized (
     ) as people_in_scope
 ),
 
+fenced_person as (
+    select
+        membership.person_id,
+        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
+    from {{ ref(membership) }} as membership
+    where
+        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
+        and (select caller.is_fenced from caller)
+    group by membership.person_id
+    {{ half_without_rows(2) }}
+    limit all offset 0
+),
+
 narrow_person as (
     select
         membership.person_id,
@@ -40,7 +58,8 @@ narrow_person as (
     from {{ ref(membership) }} as membership
     where
         membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and not (select caller.is_wide from caller)
+        and not {{ is_bound_when_planned() }}
+        and (select not caller.is_fenced and not caller.is_wide from caller)
     group by membership.person_id
 ),
 
@@ -50,7 +69,7 @@ wide_person as (
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
     from {{ ref(membership) }} as membership
     where
-        (select caller.is_wide from caller)
+        (select not caller.is_fenced and caller.is_wide from caller)
         and (
             (select caller.is_everyone from caller)
             or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
@@ -58,34 +77,11 @@ wide_person as (
     group by membership.person_id
 )
 
-select
-    {%- for column in columns %}
-    {{ 'narrow_person.person_id as ' ~ column if column == person else 'person_rows.' ~ column }}{{ ',' if emit_org_ids or not loop.last }}
-    {%- endfor %}
-    {%- if emit_org_ids %}
-    narrow_person.org_ids
-    {%- endif %}
-from narrow_person
-cross join lateral (
-    select
-        {%- for column in columns if column != person %}
-        scoped.{{ column }},
-        {%- endfor %}
-        true as is_row
-    from {{ relation }} as scoped
-    where scoped.{{ person }} = narrow_person.person_id
+{{ rows_of_each_person('fenced_person', relation, person, columns, emit_org_ids, is_fenced=true) }}
 
-    -- a half without rows, as a fence: it keeps Postgres from merging this subquery into the outer
-    -- one and starting from the wrong end, and unlike OFFSET 0 it lets every filter through
-    union all
+union all
 
-    select
-        {%- for column in columns if column != person %}
-        null,
-        {%- endfor %}
-        null
-    where false
-) as person_rows
+{{ rows_of_each_person('narrow_person', relation, person, columns, emit_org_ids, is_fenced=false) }}
 
 union all
 
@@ -99,9 +95,61 @@ select
 from {{ relation }} as scoped
 left join wide_person on scoped.{{ person }} = wide_person.person_id
 where
-    (select caller.is_wide from caller)
+    not {{ is_bound_when_planned() }}
+    and (select not caller.is_fenced and caller.is_wide from caller)
     and (
         wide_person.person_id is not null
         or (select caller.is_everyone from caller)
     )
+{%- endmacro %}
+
+
+{#- The rows of a relation, one person of the CTE `people` after the other. -#}
+{% macro rows_of_each_person(people, relation, person, columns, emit_org_ids, is_fenced) -%}
+select
+    {%- for column in columns %}
+    {{ people ~ '.person_id as ' ~ column if column == person else 'person_rows.' ~ column }}{{ ',' if emit_org_ids or not loop.last }}
+    {%- endfor %}
+    {%- if emit_org_ids %}
+    {{ people }}.org_ids
+    {%- endif %}
+from {{ people }}
+cross join lateral (
+    select
+        {%- for column in columns if column != person %}
+        scoped.{{ column }},
+        {%- endfor %}
+        true as is_row
+    from {{ relation }} as scoped
+    where scoped.{{ person }} = {{ people }}.person_id
+    {%- if not is_fenced %}
+    and not {{ is_bound_when_planned() }}
+    {%- endif %}
+    {{ half_without_rows(columns | reject('equalto', person) | list | length + 1) }}
+    {%- if is_fenced %}
+    limit all offset 0
+    {%- endif %}
+) as person_rows
+{%- endmacro %}
+
+
+{#-
+    Keeps Postgres from merging a subquery into the one around it and starting from the wrong end; unlike
+    OFFSET 0 it lets every filter through. With OFFSET 0 behind it no filter goes through, nor does a look
+    at the statistics of what is below, which OFFSET 0 alone would allow.
+-#}
+{% macro half_without_rows(columns) -%}
+union all
+    select {{ (['null'] * columns) | join(', ') }}
+    where false
+{%- endmacro %}
+
+
+{#-
+    Whether the caller is bound, known while a query is planned: for one who is, the ways that let filters
+    through are not in the plan at all, so that EXPLAIN shows nothing of what statistics say of others.
+    A plan that is kept may outlive a binding or a change of role; what runs is decided by is_fenced then.
+-#}
+{% macro is_bound_when_planned() -%}
+{{ internal_schema() }}.is_bound_when_planned()
 {%- endmacro %}

@@ -30,11 +30,29 @@ PLANNERS = {
 
 
 @dataclass(frozen=True)
+class Guess:
+    """A predicate that holds for rows of the other school and none of ours.
+
+    Attributes:
+        predicate: SQL with {column} and {value}.
+        column: the column of the view.
+        hit: the value with which it does, as text.
+        miss: one with which it holds for nobody's rows.
+    """
+
+    predicate: str
+    column: str
+    hit: str
+    miss: str
+
+
+@dataclass(frozen=True)
 class View:
-    """A scoped view: its name and columns."""
+    """A scoped view: its name and columns, and what an attacker may guess of the other school's rows."""
 
     name: str
     columns: tuple[str, ...]
+    guesses: tuple[Guess, ...] = ()
 
     @property
     def quoted(self) -> sql.Identifier:
@@ -53,6 +71,7 @@ class Session:
         said: the text of every row, notice and error.
         counted: what was counted of a view's rows.
         raised: errors that a row's content gave rise to.
+        told_apart: guesses whose plan is another one when they hold for somebody else's rows.
         attempts: how many statements have been sent.
     """
 
@@ -62,6 +81,7 @@ class Session:
     said: list[str] = field(default_factory=list)
     counted: list[int] = field(default_factory=list)
     raised: list[str] = field(default_factory=list)
+    told_apart: list[str] = field(default_factory=list)
     attempts: int = 0
 
     def __post_init__(self) -> None:
@@ -94,6 +114,24 @@ class Session:
         rows = self.ask(statement, **names)
         if rows:
             self.counted.append(int(rows[0][0] or 0))
+
+    def compare_plans(self, explain: str, guess: Guess, **names: object) -> None:
+        """EXPLAIN a query with what is there and with what is not, and keep the guess when the plans differ.
+
+        `{where}` in it is the guess's predicate, `{value}` its value.
+        """
+        plans = []
+        for value in (guess.hit, guess.miss):
+            where = sql.SQL(guess.predicate).format(
+                column=sql.Identifier(guess.column), value=sql.Literal(value)
+            )
+            query = sql.SQL(explain).format(**_filled({**names, "where": where, "value": value}))
+            self.attempts += 1
+            with self.conn.transaction():
+                plans.append([_without(value, line) for (line,) in self.conn.execute(query)])
+            self.said += plans[-1]
+        if plans[0] != plans[1]:
+            self.told_apart.append(f"{guess.column}: {guess.predicate}")
 
     def copy_out(self, statement: str, **names: object) -> None:
         """COPY ... TO STDOUT, its lines kept."""
@@ -134,6 +172,12 @@ def _filled(names: dict[str, object]) -> dict[str, Any]:
 def _text(diagnostic: psycopg.errors.Diagnostic) -> str:
     parts = ("message_primary", "message_detail", "message_hint", "context", "internal_query")
     return " ".join(filter(None, (getattr(diagnostic, part) for part in parts)))
+
+
+def _without(value: str, line: str) -> str:
+    """A line of a plan without the attacker's own value, which tells nothing; a number may stand unquoted."""
+    literal = re.escape(value)
+    return re.sub(rf"('{literal}'|(?<=[<>=] ){literal}(?![\w.]))(::numeric)?", "?", line)
 
 
 ATTACKS: list[Attack] = []
@@ -527,6 +571,48 @@ def _files(session: Session, view: View) -> None:
         "select table_to_xml('analytics_internal.int_student'::regclass, true, true, '')",
     ):
         session.ask(statement)
+
+
+# planning and execution time and, on PostgreSQL 18, buffers differ from one time to the next
+_COUNTING = "explain (analyze, timing off, summary off, buffers off)"
+
+
+def _register_counts(planner: str) -> None:
+    @attack(f"what a plan counts and estimates, {planner}", "binding")
+    def make(session: Session, view: View) -> None:
+        _plan(session, planner)
+        for guess in view.guesses:
+            session.compare_plans(_COUNTING + " select from {v} where {where}", guess, v=view.quoted)
+
+
+for _planner in ("as it comes", "no nested loops", "no sequential scans"):
+    _register_counts(_planner)
+
+
+@attack("what a plan estimates, and that of a semi join", "binding")
+def _estimates(session: Session, view: View) -> None:
+    for guess in view.guesses:
+        session.compare_plans("explain (verbose) select from {v} where {where}", guess, v=view.quoted)
+        session.compare_plans(
+            _COUNTING + " select from {v} as mine where exists (select from {v} as others where {where})",
+            guess,
+            v=view.quoted,
+        )
+
+
+@attack("the plan of a prepared statement", "binding")
+def _prepared_plan(session: Session, view: View) -> None:
+    session.conn.execute("set local plan_cache_mode = force_generic_plan")
+    for guess in view.guesses:
+        session.ask(
+            "prepare guess as select from {v} where {where}",
+            v=view.quoted,
+            where=sql.SQL(guess.predicate.replace("{value}", "$1")).format(
+                column=sql.Identifier(guess.column)
+            ),
+        )
+        session.compare_plans(_COUNTING + " execute guess ({value})", guess)
+        session.ask("deallocate guess")
 
 
 @attack("the plan's text", None)

@@ -11,6 +11,8 @@ INVARIANTS = "python_tests/test_invariants.py"
 SCOPE = "python_tests/test_scope.py"
 LINEAGE = "python_tests/test_lineage.py"
 GUARD = "python_tests/test_guard.py"
+ATTACKS = "python_tests/test_attacks.py"
+BIND = "python_tests/test_bind.py"
 OLDER = "python_tests/test_older_postgres.py"
 
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
@@ -52,14 +54,14 @@ _SCOPE = [
         "few people: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
         """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
-        and not (select caller.is_wide from caller)
+        and not {{ is_bound_when_planned() }}
 """,
         """        membership.person_id in (
             select allowed.person_id
             from {{ ref('int_person_current_organization') }} as allowed
             where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
         )
-        and not (select caller.is_wide from caller)
+        and not {{ is_bound_when_planned() }}
 """,
         (SCOPE,),
     ),
@@ -82,11 +84,66 @@ _SCOPE = [
         (SCOPE,),
     ),
     Mutation(
-        "many people: the two halves both run",
+        "many people: narrow and wide both run",
         SCOPE_MACRO,
-        "        and not (select caller.is_wide from caller)\n",
-        "",
+        "(select not caller.is_fenced and not caller.is_wide from caller)",
+        "(select not caller.is_fenced from caller)",
         (SCOPE,),
+    ),
+    Mutation(
+        "a bound role: org_ids holds all organizations of the person, not those asked for",
+        SCOPE_MACRO,
+        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        and (select caller.is_fenced from caller)
+""",
+        """        membership.person_id in (
+            select allowed.person_id
+            from {{ ref('int_person_current_organization') }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+        )
+        and (select caller.is_fenced from caller)
+""",
+        (SCOPE,),
+    ),
+    Mutation(
+        "a bound role: filters go below the scope",
+        SCOPE_MACRO,
+        """    {%- if is_fenced %}
+    limit all offset 0
+    {%- endif %}
+""",
+        "",
+        (ATTACKS,),
+    ),
+    Mutation(
+        "a bound role: filters on the person go below the scope",
+        SCOPE_MACRO,
+        """    {{ half_without_rows(2) }}
+    limit all offset 0
+""",
+        "",
+        (ATTACKS,),
+    ),
+    Mutation(
+        "a bound role's plan shows what statistics say of everybody",
+        SCOPE_MACRO,
+        "where\n    not {{ is_bound_when_planned() }}\n    and",
+        "where\n    not (select {{ is_bound_when_planned() }})\n    and",
+        (ATTACKS,),
+    ),
+    Mutation(
+        "a plan made for a bound role shows nothing when another runs it",
+        SCOPE_MACRO,
+        "scope.is_bound or {{ is_bound_when_planned() }} as is_fenced",
+        "scope.is_bound as is_fenced",
+        (BIND,),
+    ),
+    Mutation(
+        "whoever takes on a bound role is planned for as unbound",
+        SCOPE_FUNCTION,
+        "role_name in (session_user, current_setting('role')::name)",
+        "role_name in (session_user, current_user)",
+        (BIND,),
     ),
     Mutation(
         "few people: an organization as often as the person has roles in it",

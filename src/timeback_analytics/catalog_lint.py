@@ -266,18 +266,25 @@ RULES = (
     ),
     Rule(
         "search path",
-        "Functions of ours have a search_path of their own that ends in pg_temp, and run with the "
-        "caller's rights: what they name cannot be another's of the same name.",
+        "Functions of ours have a search_path of their own that ends in pg_temp: what they name cannot be "
+        "another's of the same name. They run with the caller's rights, but for the one that tells whether "
+        "the caller is bound.",
         """
         select
             our_function.object,
             case
-                when our_function.prosecdef then 'runs with the rights of its owner'
+                when our_function.runs_as_owner then 'runs with the rights of its owner'
                 else 'has no search_path of its own that is pg_catalog, pg_temp'
             end
-        from our_function
+        from (
+            select
+                *,
+                prosecdef
+                and (is_published or proname <> 'is_bound_when_planned' or pronargs > 0) as runs_as_owner
+            from our_function
+        ) as our_function
         where
-            our_function.prosecdef
+            our_function.runs_as_owner
             or not coalesce('search_path=pg_catalog, pg_temp' = any(our_function.proconfig), false)
         """,
     ),
