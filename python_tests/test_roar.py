@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import set_json_loads
 
+from expectation.datasets import facts
 from expectation.roar import (
     IDS,
     PEOPLE,
@@ -30,6 +31,8 @@ from expectation.roar import (
     organizations_asked_for,
     roar_facts,
 )
+from timeback_analytics.operational import create_operational_schema
+from timeback_analytics.server import EmbeddedServer
 
 SETTING = "app.allowed_roar_org_ids"
 SEEDS = range(20)
@@ -255,7 +258,7 @@ def test_every_text_of_the_setting_is_read_as_documented(catalog):
 
 @pytest.mark.parametrize("standard_strings", ["on", "off"])
 def test_an_array_of_ids_as_text_is_a_list(catalog, standard_strings):
-    """So a client need not know how to quote; `*` alone is refused there, since it could be meant as everybody."""
+    """So a client need not know how to quote; `*` is refused there, since it could be meant as everybody."""
     ids = [element for element in IDS if element != "*"]
     with catalog.conn.transaction(force_rollback=True):
         if catalog.conn.info.server_version < 190000:
@@ -402,3 +405,25 @@ def _most_trials_read(conn: psycopg.Connection, query: str) -> int:
             yield from scans(child)
 
     return max(scans(plan["Plan"]), default=0)
+
+
+# -- without ROAR -------------------------------------------------------------------------------------
+
+
+def test_a_server_without_the_table_has_everything_else(
+    embedded_server: EmbeddedServer, new_database: Callable[..., str], dbt: Callable[..., Any]
+) -> None:
+    """On any target but the embedded one ROAR has to be asked for; asked for, its table must be there."""
+    name = new_database("without_roar")
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        create_operational_schema(conn, "operational")
+        conn.execute("drop table operational.roar_document")
+        server = {"PGHOST": str(embedded_server.socket_dir), "PGUSER": "postgres", "PGDATABASE": name}
+        run = ("run", "--target", "server", "--vars")
+        refused = dbt(name, *run, "{source_schema: operational, roar: true}", check=False, env=server)
+        assert refused.returncode != 0 and "operational.roar_document: table is missing" in refused.stdout
+        dbt(name, *run, "{source_schema: operational}", env=server)
+        views = conn.execute(
+            "select relname::text from pg_class where relnamespace = 'analytics'::regnamespace order by 1"
+        ).fetchall()
+    assert [view for (view,) in views] == sorted(facts())

@@ -40,13 +40,11 @@ case when jsonb_typeof({{ value }}) = 'boolean' then ({{ value }})::boolean end
 {% macro json_text_array(value) -%}
 case
         when jsonb_typeof({{ value }}) = 'array'
+            -- strict, or an array within the array would be taken apart; silent, should it be run too early
             then array(
-                select element.item #>> '{}'
-                from jsonb_array_elements(
-                    case when jsonb_typeof({{ value }}) = 'array' then {{ value }} else '[]' end
-                ) with ordinality as element (item, place)
-                where jsonb_typeof(element.item) = 'string'
-                order by element.place
+                select jsonb_array_elements_text(
+                    jsonb_path_query_array({{ value }}, 'strict $[*] ? (@.type() == "string")', '{}', true)
+                )
             )
     end
 {%- endmacro %}

@@ -52,7 +52,9 @@ def times(conn: psycopg.Connection) -> set[datetime]:
 
 def as_lines(documents: dict[str, Any], written: str | None = None) -> str:
     time = {} if written is None else {"update_time": written}
-    return "".join(json.dumps({"path": path, "data": data, **time}) + "\n" for path, data in documents.items())
+    return "".join(
+        json.dumps({"path": path, "data": data, **time}) + "\n" for path, data in documents.items()
+    )
 
 
 def nested(documents: dict[str, Any], below: str, top: str | None, *, whole_paths: bool = False) -> str:
@@ -99,7 +101,9 @@ def rest(documents: dict[str, Any], written: str = "2025-11-03T10:00:00.12345678
     return found
 
 
-def changelog(documents: dict[str, Any], operation: str = "IMPORT", written: Any = None) -> list[dict[str, Any]]:
+def changelog(
+    documents: dict[str, Any], operation: str = "IMPORT", written: Any = None
+) -> list[dict[str, Any]]:
     return [
         {
             "timestamp": written or "2025-11-03 10:00:00.123456 UTC",
@@ -171,13 +175,17 @@ def test_every_form_gives_the_documents(conn, load_text, text, documents, is_tim
 def test_a_csv_of_the_changelog_is_read_too(conn, load_text):
     load_text(as_csv(changelog(DOCUMENTS)), "changelog.csv")
     assert stored(conn) == DOCUMENTS
-    load_text(as_csv(changelog(dict.fromkeys(DOCUMENTS, {}), "DELETE", "2026-01-01 00:00:00 UTC")), "more.csv")
+    load_text(
+        as_csv(changelog({path: {} for path in DOCUMENTS}, "DELETE", "2026-01-01 00:00:00 UTC")), "more.csv"
+    )
     assert stored(conn) == {}
 
 
 def test_marked_types_of_a_nested_export_are_plain(conn, load_text):
     marked = {"__datatype__": "timestamp", "value": {"_seconds": 1, "_nanoseconds": 2}}
-    load_text(json.dumps({"__collections__": {"guests": {"G": {"created": marked, "deep": [{"x": marked}]}}}}))
+    load_text(
+        json.dumps({"__collections__": {"guests": {"G": {"created": marked, "deep": [{"x": marked}]}}}})
+    )
     assert stored(conn) == {"guests/G": {"created": marked["value"], "deep": [{"x": marked["value"]}]}}
 
 
@@ -205,7 +213,9 @@ def test_a_folder_is_read_in_the_order_of_names(conn, tmp_path):
     folder = tmp_path / "export"
     folder.mkdir()
     (folder / "b.jsonl").write_text(as_lines({"guests/G": {"from": "b"}}))
-    (folder / "a.json").write_text(nested({"guests/G": {"from": "a"}, "guests/H": {}}, "__collections__", None))
+    (folder / "a.json").write_text(
+        nested({"guests/G": {"from": "a"}, "guests/H": {}}, "__collections__", None)
+    )
     (folder / "notes.txt").write_text("no export")
     report = load("firestore", folder, connection=conn)
     assert stored(conn) == {"guests/G": {"from": "b"}, "guests/H": {}}
@@ -313,9 +323,15 @@ WRONG = {
         '{"name": "users/U", "fields": {"a": {"integerValue": "x"}}}',
         "this is no integerValue",
     ),
-    "a collection that is a list": ('{"users": [1, {"a": 2}], "guests": {"G": {}}}', "'users': the collection must"),
+    "a collection that is a list": (
+        '{"users": [1, {"a": 2}], "guests": {"G": {}}}',
+        "'users': the collection must",
+    ),
     "a document that is a text": ('{"users": {"U": "x"}}', "'users/U': the document must be an object"),
-    "nested too deep": ('{"path": "users/U", "data": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}", "nested"),
+    "nested too deep": (
+        '{"path": "users/U", "data": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+        "nested",
+    ),
 }
 
 

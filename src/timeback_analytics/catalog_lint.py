@@ -302,8 +302,8 @@ RULES = (
     ),
     Rule(
         "scoped",
-        "What the manifest calls scoped, and whatever shows org_ids, asks who is calling: int_caller_scope, or "
-        "int_roar_caller_scope.",
+        "What the manifest calls scoped, and whatever shows org_ids, asks who is calling: int_caller_scope "
+        "or int_roar_caller_scope.",
         """
         select our_relation.object, 'does not ask who is calling'
         from our_relation

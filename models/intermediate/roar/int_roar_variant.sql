@@ -4,7 +4,7 @@ with variant as (
     {{ roar_documents('variant', ['update_time', 'collection']) | indent(4) }}
 )
 
-select distinct on (task_id, id)
+select distinct on (variant.task_id, variant.id)
     task_id,
     id,
     name,
@@ -21,4 +21,4 @@ select distinct on (task_id, id)
     user_mode,
     params
 from variant
-order by task_id, id, update_time desc, collection desc
+order by variant.task_id, variant.id, variant.update_time desc, variant.collection desc

@@ -79,8 +79,8 @@ class Firestore:
         notes = []
         if spool.replaced:
             notes.append(
-                f"{spool.replaced:,} documents came more than once; of each path the newest counts, of two as "
-                "old, or without a time, the one that came later."
+                f"{spool.replaced:,} documents came more than once; of each path the newest counts, of two "
+                "as old, or without a time, the one that came later."
             )
         deleted = spool.count_deleted()
         of_files = "1 file" if len(files) == 1 else f"{len(files):,} files"
