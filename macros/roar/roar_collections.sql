@@ -165,11 +165,7 @@
 
 {#- SQL of type jsonb for a dotted place in the column `data`. -#}
 {% macro roar_place(place) -%}
-{%- if '.' in place -%}
 data #> '{{ '{' }}{{ place.split('.') | join(',') }}{{ '}' }}'
-{%- else -%}
-data -> '{{ place }}'
-{%- endif -%}
 {%- endmacro %}
 
 
