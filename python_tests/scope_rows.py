@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 _NAMESPACE = UUID("5c09e000-0000-4000-8000-000000000000")
 _NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -100,10 +101,19 @@ PEOPLE = (
 )
 BY_NAME = {person.name: person for person in PEOPLE}
 
+GUESTS = tuple(
+    Person(f"guest: {person.name}", (membership,) if membership else ())
+    for person in PEOPLE
+    # a guest has one organization at most, and is a member of it or is not
+    for membership in [next((member for member in person.memberships if member.counts), None)]
+)
+"""ROAR's guests, one for each of the people."""
+
 PERSONLESS_SESSION = "urn:uuid:00000000-0000-4000-8000-00000000dead"
 
 _OWNERS: dict[Any, Person] = {
     **{person.id: person for person in PEOPLE},
+    **{str(person.id): person for person in (*PEOPLE, *GUESTS)},
     **{person.session_id: person for person in PEOPLE},
 }
 
@@ -136,12 +146,42 @@ def fill(conn: psycopg.Connection, schema: str) -> None:
             cursor.executemany(statement, [[row[name] for name in names] for row in rows])
 
 
+_ROAR_KINDS = ("districts", "schools", "classes", "groups", "families")
+
+
+def _roar_documents() -> list[dict[str, Any]]:
+    """The same people in ROAR, where organizations have the texts of the same ids.
+
+    Memberships that count are current, in one list of the five or another; the others are of the past.
+    """
+    documents: dict[str, dict[str, Any]] = {}
+    for person in PEOPLE:
+        lists: dict[str, dict[str, list[str]]] = {kind: {"current": [], "all": []} for kind in _ROAR_KINDS}
+        for number, membership in enumerate(person.memberships):
+            of_kind = lists[_ROAR_KINDS[(number + len(person.name)) % len(_ROAR_KINDS)]]
+            of_kind["all"].append(str(membership.org_id))
+            if membership.counts:
+                of_kind["current"].append(str(membership.org_id))
+        documents[f"users/{person.id}"] = lists
+        documents[f"deleted-users/{person.id}"] = lists
+        documents[f"userClaims/{person.id}"] = {"lastUpdated": 1692206400}
+        documents[f"users/{person.id}/runs/run"] = {"taskId": "swr"}
+        documents[f"users/{person.id}/runs/run/trials/trial"] = {"stimulus": f"secret of {person.name}"}
+    for guest in GUESTS:
+        districts = [str(membership.org_id) for membership in guest.memberships]
+        documents[f"guests/{guest.id}"] = {"districtId": districts[0]} if districts else {}
+        documents[f"guests/{guest.id}/runs/run"] = {"taskId": "swr"}
+        documents[f"guests/{guest.id}/runs/run/trials/trial"] = {"stimulus": f"secret of {guest.name}"}
+    return [{"path": path, "data": Jsonb(data), "update_time": _NOW} for path, data in documents.items()]
+
+
 def _tables(today: date) -> dict[str, list[dict[str, Any]]]:
     """The rows, by table; the first row of a table has all of its columns."""
     tables = _shared_tables()
     for person in PEOPLE:
         for table, rows in _tables_of(person, today).items():
             tables.setdefault(table, []).extend(rows)
+    tables["roar_document"] = _roar_documents()
     tables["caliper_session"].append(
         {**tables["caliper_session"][0], "id": PERSONLESS_SESSION, "user_id": None, "ended_at_time": None}
     )

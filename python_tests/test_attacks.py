@@ -88,7 +88,7 @@ def deployed(
             replace(view, guesses=tuple(_guesses(conn, view, world)))
             for view in _scoped_views(conn, manifest)
         )
-        conn.execute("select set_config('app.allowed_org_ids', %s, false)", [world.own])
+        _ask_for(conn, world.own)
         for view in world.views:
             query = sql.SQL("select v::text from {} as v").format(view.quoted)
             world.rows[view.name] = [row for (row,) in conn.execute(query)]
@@ -119,8 +119,10 @@ def bare(deployed: World, deployed_for_many: World, new_database: Callable[..., 
         with world.connect() as conn:
             for view in world.views:
                 conn.execute(sql.SQL("alter view {} set (security_barrier = false)").format(view.quoted))
-            conn.execute(f"delete from {INTERNAL}.scope_binding")
-            conn.execute(f"alter function {INTERNAL}.caller_scope reset search_path")
+            for table in ("scope_binding", "roar_scope_binding"):
+                conn.execute(f"delete from {INTERNAL}.{table}")
+            for function in ("caller_scope", "roar_caller_scope"):
+                conn.execute(f"alter function {INTERNAL}.{function} reset search_path")
             for schema in (INTERNAL, "operational"):
                 conn.execute(f"grant usage on schema {schema} to attackers")
                 conn.execute(f"grant select, insert, delete on all tables in schema {schema} to attackers")
@@ -128,7 +130,14 @@ def bare(deployed: World, deployed_for_many: World, new_database: Callable[..., 
 
 
 def _bind(conn: psycopg.Connection, world: World) -> None:
-    conn.execute(f"insert into {INTERNAL}.scope_binding values (%s, %s)", [BOUND, world.own])
+    for table in ("scope_binding", "roar_scope_binding"):
+        conn.execute(f"insert into {INTERNAL}.{table} values (%s, %s)", [BOUND, world.own])
+
+
+def _ask_for(conn: psycopg.Connection, scope: str) -> None:
+    """Set both settings for the session; ROAR's organizations have the texts of the roster's ids."""
+    for setting in ("app.allowed_org_ids", "app.allowed_roar_org_ids"):
+        conn.execute("select set_config(%s, %s, false)", [setting, scope])
 
 
 def _answer_as_for_many(world: World) -> None:
@@ -160,7 +169,8 @@ def _scoped_views(conn: psycopg.Connection, manifest: dict[str, Any]) -> Iterato
                 where attrelid = to_regclass(%s) and attnum > 0""",
                 [f"{PUBLISHED}.{node['name']}"],
             ).fetchone()[0]
-            yield View(node["name"], tuple(columns))
+            meta = node["config"]["meta"]
+            yield View(node["name"], tuple(columns), meta.get("scope_setting", "app.allowed_org_ids"))
 
 
 # type -> values that no row has: one before all that there are, one behind
@@ -172,6 +182,7 @@ NOBODYS = {
     "timestamp with time zone": ("1900-01-01 00:00:00+00", "2999-01-01 00:00:00+00"),
     "numeric": ("-99999", "99999"),
     "bigint": ("-99999", "99999"),
+    "integer": ("-99999", "99999"),
 }
 
 
@@ -210,7 +221,7 @@ def _guesses(conn: psycopg.Connection, view: View, world: World) -> Iterator[Gue
 
 def _values(conn: psycopg.Connection, view: View, column: str, org_id: str) -> list[str]:
     """The values of a column in an organization's rows, as text, in the order of its type."""
-    conn.execute("select set_config('app.allowed_org_ids', %s, false)", [org_id])
+    _ask_for(conn, org_id)
     query = sql.SQL("select v.{c}::text from {v} as v where v.{c} is not null order by v.{c}")
     return [text for (text,) in conn.execute(query.format(c=sql.Identifier(column), v=view.quoted))]
 
@@ -227,8 +238,9 @@ def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outc
             known = {world.foreign, *(token for row in own_rows for token in FOREIGN.findall(row))}
             for attack in attacks:
                 session.said, session.counted, session.raised, session.told_apart = [], [], [], []
+                session.setting = view.setting
                 with conn.transaction(force_rollback=True):
-                    conn.execute("select set_config('app.allowed_org_ids', %s, true)", [scope])
+                    conn.execute("select set_config(%s, %s, true)", [view.setting, scope])
                     attack.make(session, view)
                 told = {token for text in session.said for token in FOREIGN.findall(text)} - known
                 if told:
@@ -250,14 +262,14 @@ def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outc
 
 def test_there_is_something_to_find(deployed, deployed_for_many):
     """Each view has rows of both schools, and those of the other school can be told."""
-    assert len(deployed.views) == 20
+    assert len(deployed.views) == 28
     for world in (deployed, deployed_for_many):
         with world.connect() as conn:
             for view in world.views:
                 query = sql.SQL("select v::text from {} as v").format(view.quoted)
-                conn.execute("set app.allowed_org_ids = '*'")
+                _ask_for(conn, "*")
                 everything = Counter(row for (row,) in conn.execute(query))
-                conn.execute("select set_config('app.allowed_org_ids', %s, false)", [world.own])
+                _ask_for(conn, world.own)
                 own = Counter(row for (row,) in conn.execute(query))
                 foreign = everything - own
                 assert own == Counter(world.rows[view.name]) and own and foreign, view.name

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from timeback_analytics.cli import main
 from timeback_analytics.server import EmbeddedServer
@@ -82,6 +83,16 @@ def filled(
                 cross join unnest(%s) as org_id""",
                 [name, list(org_ids)],
             )
+        conn.cursor().executemany(
+            "insert into roar_document values (%s, %s, now())",
+            [
+                (f"districts/{DISTRICT}", '{"name": "Lakeside"}'),
+                ("schools/S1", '{"name": 7}'),
+                ("users/u1", Jsonb({"districts": {"current": [DISTRICT]}})),
+                ("users/u2", Jsonb({"schools": {"current": ["S1"]}})),
+                ("users/u3", Jsonb({"families": {"current": ["F1"]}})),
+            ],
+        )
     yield World(embedded_server, database, CliRunner(), {})
 
 
@@ -98,10 +109,20 @@ def world(filled: World) -> Iterator[World]:
     yield filled
     with filled.connect() as conn:
         conn.execute("delete from analytics_internal.scope_binding")
+        conn.execute("delete from analytics_internal.roar_scope_binding")
         for role in ROLES:
             if conn.execute("select rolname from pg_roles where rolname = %s", [role]).fetchone():
                 conn.execute(sql.SQL("drop owned by {}").format(sql.Identifier(role)))
                 conn.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+DISTRICT = 'north, {upper} "district"'
+"""An id of ROAR's that the setting has to quote."""
+
+
+def roar_users(conn: psycopg.Connection) -> list[str]:
+    """The ids of ROAR's users that the caller sees."""
+    return [name for (name,) in conn.execute("select id from analytics.roar_users order by id")]
 
 
 def students(conn: psycopg.Connection) -> list[str]:
@@ -110,6 +131,47 @@ def students(conn: psycopg.Connection) -> list[str]:
 
 
 # -- what it does ---------------------------------------------------------------------------------
+
+
+def test_a_role_bound_in_roar_sees_its_organizations_and_no_roster(world):
+    """Nothing of the roster, for which it has no binding; and the other way round for who has no --roar."""
+    shown = world.bind("bind_north", "--roar", DISTRICT, "--roar", "S1", "--create")
+    assert "bind_north is bound to 2 organizations of ROAR:" in shown
+    assert f"{DISTRICT}  Lakeside" in shown and "S1  7" in shown
+    assert "Default scope of ROAR: *" in shown and "sees nothing of the roster" in shown
+    assert [line.split() for line in shown.splitlines() if "roar_users " in line] == [["roar_users", "2"]]
+    with world.connect("bind_north") as conn:
+        assert roar_users(conn) == ["u1", "u2"]
+        for setting, seen in {"*": ["u1", "u2"], "S1, F1": ["u2"], "F1": [], "": []}.items():
+            conn.execute("select set_config('app.allowed_roar_org_ids', %s, false)", [setting])
+            assert roar_users(conn) == seen
+        for setting in ("*", f"{NORTH},{SOUTH}"):
+            conn.execute("select set_config('app.allowed_org_ids', %s, false)", [setting])
+            assert students(conn) == []
+    assert "bind_north: 2 organizations" in world.bind("--show")
+
+    world.bind("bind_north", NORTH)
+    with world.connect("bind_north") as conn:
+        assert students(conn) == ["Ada", "Cab"]
+        # its default of ROAR went with the binding
+        assert conn.execute("select current_setting('app.allowed_roar_org_ids', true)").fetchone() == (None,)
+        for setting in ("*", "S1, F1"):
+            conn.execute("select set_config('app.allowed_roar_org_ids', %s, false)", [setting])
+            assert roar_users(conn) == []
+
+    world.bind("bind_north", NORTH, "--roar", "S1")
+    with world.connect("bind_north") as conn:
+        assert (students(conn), roar_users(conn)) == (["Ada", "Cab"], ["u2"])
+    world.bind("bind_north", "--unbind", "--keep-access")
+    with world.connect("bind_north") as conn:
+        assert (students(conn), roar_users(conn)) == ([], [])
+
+
+def test_unknown_organizations_of_roar_are_named(world):
+    said = world.refusal("bind_north", "--roar", "S1", "--roar", "F1", "--create")
+    assert "no district, school, class, group or family F1. Nothing was changed" in said
+    with world.connect() as conn:
+        assert conn.execute("select from analytics_internal.roar_scope_binding").fetchall() == []
 
 
 @pytest.mark.parametrize("target", ["embedded", "server"])

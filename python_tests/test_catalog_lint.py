@@ -167,9 +167,7 @@ def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest, is_sa
         """create or replace view analytics.students with (security_barrier = true) as
         select id, name, email, '{}'::uuid[] as org_ids from analytics_internal.int_student"""
     )
-    assert findings(conn, manifest) == [
-        ("scoped", "analytics.students does not ask int_caller_scope who is calling")
-    ]
+    assert findings(conn, manifest) == [("scoped", "analytics.students does not ask who is calling")]
 
 
 def test_a_column_that_is_not_documented(conn, manifest):

@@ -256,7 +256,7 @@ def test_a_build_on_a_server_leaves_its_tables_as_they_were(
 ) -> None:
     with psycopg.connect(embedded_server.dsn(server_database), autocommit=True) as conn:
         before = _state(conn, "public")
-        assert len(before) == 36
+        assert len(before) == 37
         server = _server(embedded_server, server_database)
         dbt(server_database, "build", "--target", "server", env=server)
         assert _state(conn, "public") == before

@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from expectation.datasets import facts
+from expectation.datasets import every_fact
 
 PUBLISHED = "analytics"
 INTERNAL = "analytics_internal"
-DATASETS = sorted(facts())
-COLUMNS = [(dataset, column) for dataset in DATASETS for column in facts()[dataset]["columns"]]
+DATASETS = sorted(every_fact())
+COLUMNS = [(dataset, column) for dataset in DATASETS for column in every_fact()[dataset]["columns"]]
 
 POSTGRES_NAMES = {"timestamptz": "timestamp with time zone", "bool": "boolean", "int": "integer"}
 """What PostgreSQL calls the types that the facts and the project name in short."""
@@ -83,7 +83,7 @@ def test_project_has_the_documented_columns(dataset, model):
     """Names, order, types and nullability are those of the facts."""
     documented = {
         column: (type_name(type_), nullability == "not null")
-        for column, (_, type_, nullability) in facts()[dataset]["columns"].items()
+        for column, (_, type_, nullability) in every_fact()[dataset]["columns"].items()
     }
     declared = {
         name: (
@@ -98,7 +98,7 @@ def test_project_has_the_documented_columns(dataset, model):
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_project_declares_the_documented_meta(dataset, model):
     """Domain (which is also the folder), grain, scope and joins are those of the facts."""
-    fact, meta = facts()[dataset], model["config"]["meta"]
+    fact, meta = every_fact()[dataset], model["config"]["meta"]
     assert meta.get("domain") == fact["domain"] == model["fqn"][-2]
     assert meta.get("grain", []) == fact["grain"]
     assert meta.get("scope") == fact.get("scope")
@@ -138,7 +138,7 @@ def assert_described(text: str) -> None:
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_every_dataset_is_tested(dataset, model, tests_of):
     """dbt tests each promise: key, nulls, values, joins, invariants."""
-    fact, tests = facts()[dataset], tests_of[dataset]
+    fact, tests = every_fact()[dataset], tests_of[dataset]
     untested = [*_untested(fact, tests)]
     assert untested == []
 
@@ -188,7 +188,7 @@ def has_citext(connection: psycopg.Connection) -> bool:
 
 
 def test_the_published_schema_holds_the_documented_datasets_and_nothing_else(connection):
-    """41 views; no other relation, no function, no type of its own."""
+    """56 views; no other relation, no function, no type of its own."""
     relations = connection.execute(
         "select relname::text, relkind::text from pg_class where relnamespace = %s::regnamespace", [PUBLISHED]
     ).fetchall()
@@ -215,7 +215,7 @@ def test_database_has_the_documented_columns(dataset, connection, has_citext):
     ).fetchall()
     documented = [
         (column, "text" if type_ == "citext" and not has_citext else type_name(type_))
-        for column, (_, type_, _) in facts()[dataset]["columns"].items()
+        for column, (_, type_, _) in every_fact()[dataset]["columns"].items()
     ]
     assert attributes == documented
 
@@ -235,7 +235,7 @@ def test_database_shows_the_descriptions(dataset, model, connection):
     assert {name: plain(text) for name, text in of_columns.items()} == declared
 
 
-@pytest.mark.parametrize("dataset", [dataset for dataset in DATASETS if "scope" in facts()[dataset]])
+@pytest.mark.parametrize("dataset", [dataset for dataset in DATASETS if "scope" in every_fact()[dataset]])
 def test_every_scoped_view_is_a_security_barrier(dataset, connection):
     """Without it a reader's own predicate may meet a row before the scope has removed it."""
     options = connection.execute(
@@ -248,10 +248,10 @@ def test_joined_columns_have_one_type():
     """Each documented join compares a type with itself; an array's elements have the type they lead to."""
     unlike = [
         (dataset, column, target)
-        for dataset, fact in facts().items()
+        for dataset, fact in every_fact().items()
         for column, targets in fact.get("joins", {}).items()
         for target in ([targets] if isinstance(targets, str) else targets)
         if fact["columns"][column][1].removesuffix("[]")
-        != facts()[target.split(".")[0]]["columns"][target.split(".")[1]][1]
+        != every_fact()[target.split(".")[0]]["columns"][target.split(".")[1]][1]
     ]
     assert unlike == []

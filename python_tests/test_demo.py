@@ -79,7 +79,7 @@ def _datasets(manifest: dict[str, Any]) -> list[str]:
 
 
 def test_every_operational_table_has_rows(demo: psycopg.Connection) -> None:
-    assert len(table_names()) == 36
+    assert len(table_names()) == 37
     empty = [
         table
         for table in table_names()
@@ -94,6 +94,7 @@ def test_every_dataset_shows_something(demo: psycopg.Connection, manifest: dict[
     datasets = _datasets(manifest)
     assert "students" in datasets
     demo.execute("set app.allowed_org_ids = '*'")
+    demo.execute("set app.allowed_roar_org_ids = '*'")
     empty = [
         dataset
         for dataset in datasets

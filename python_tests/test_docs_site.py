@@ -355,11 +355,15 @@ def test_somebody_elses_folder_is_left_alone(
 
 @pytest.fixture
 def reader(embedded_server: EmbeddedServer, demo_database: str) -> Iterator[psycopg.Connection]:
-    """A connection as a reader whose scope is the demo's three largest schools."""
+    """A connection as a reader whose scope is the demo's three largest schools, and ROAR's districts."""
     with psycopg.connect(embedded_server.dsn(demo_database), autocommit=True) as conn:
         conn.execute(
             "select set_config('app.allowed_org_ids', string_agg(id::text, ','), false)"
             " from (select id from analytics.schools order by student_count desc, id limit 3) as largest"
+        )
+        conn.execute(
+            "select set_config('app.allowed_roar_org_ids', array_agg(id)::text, false)"
+            " from analytics.roar_districts"
         )
         conn.execute("set role timeback_reader")
         yield conn

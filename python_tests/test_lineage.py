@@ -295,11 +295,16 @@ def test_people_are_those_of_the_user_table(lineage, column):
     assert "one_roster_user.id" in lineage[dataset][name]
 
 
-def test_org_ids_are_those_of_the_role_table(lineage):
-    """Of it alone: an organization comes into org_ids by a membership and in no other way."""
+def test_org_ids_are_those_of_memberships(lineage):
+    """Of them alone: an organization comes into org_ids by a membership and in no other way."""
     emitting = {dataset: columns["org_ids"] for dataset, columns in lineage.items() if "org_ids" in columns}
-    assert len(emitting) >= 20
-    assert set(map(tuple, emitting.values())) == {("one_roster_role.org_id",)}
+    of_roar = {dataset for dataset in emitting if dataset.startswith("roar_")}
+    assert len(of_roar) == 8
+    assert len(emitting) >= 28
+    for dataset, origins in emitting.items():
+        assert origins == (["roar_document.data"] if dataset in of_roar else ["one_roster_role.org_id"]), (
+            dataset
+        )
 
 
 def test_personal_details_are_where_they_are_documented(lineage):
@@ -333,20 +338,26 @@ def test_no_dataset_reads_a_source(compiled):
             assert "datasets" not in models[relation]["fqn"], (node["name"], relation)
 
 
+def is_of_the_scope(unique_id: str) -> bool:
+    """Whether a model says who is asking, or who belongs where."""
+    return unique_id.endswith(("caller_scope", "current_organization"))
+
+
 def test_every_scoped_dataset_goes_through_the_scope_macro(compiled):
     """And whatever shows org_ids is a scoped one."""
     macro = "macro.timeback_analytics.scope_to_caller"
     by_demand = "macro.timeback_analytics.scope_student_rows"
-    scope_models = {
-        f"model.timeback_analytics.int_{name}" for name in ("caller_scope", "person_current_organization")
-    }
     scoped = 0
     for node in published_models(compiled):
         meta, needs = node["config"]["meta"], node["depends_on"]
         if "scope" in meta:
             scoped += 1
             assert macro in needs["macros"], node["name"]
-            assert scope_models <= set(needs["nodes"]), node["name"]
+            scope_models = {unique_id for unique_id in needs["nodes"] if is_of_the_scope(unique_id)}
+            assert len(scope_models) == 2 == len(needs["nodes"]) - 1, node["name"]
+            # each by its own setting
+            is_of_roar = meta.get("scope_setting") == "app.allowed_roar_org_ids"
+            assert is_of_roar == all("int_roar_" in unique_id for unique_id in scope_models), node["name"]
             # called once and for the whole: nothing of the dataset's own is beside it
             assert node["raw_code"].strip().startswith("{{ scope_to_caller("), node["name"]
             assert node["raw_code"].strip().endswith(") }}"), node["name"]

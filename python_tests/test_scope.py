@@ -24,6 +24,7 @@ from psycopg.rows import dict_row
 from scope_rows import (
     BY_NAME,
     DISTRICT,
+    GUESTS,
     NOWHERE,
     ORGANIZATIONS,
     PEOPLE,
@@ -40,6 +41,9 @@ pytestmark = pytest.mark.takes_long
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTING = "app.allowed_org_ids"
+ROAR_SETTING = "app.allowed_roar_org_ids"
+SETTINGS = (SETTING, ROAR_SETTING)
+"""Set to the same all along: ROAR's organizations have the texts of the roster's ids in scope_rows."""
 PUBLISHED = "analytics"
 INTERNAL = "analytics_internal"
 READER = "timeback_reader"
@@ -51,9 +55,8 @@ IS_BOUND = "scope_test_bound"
 
 EVERYONE = frozenset(ORGANIZATIONS)
 EMPTY_LISTS = ("", " ", "\t", "\n \r\f\v", "{}", "{ }", " { \n} ")
-SCOPE_MODELS = {
-    f"model.timeback_analytics.int_{name}" for name in ("caller_scope", "person_current_organization")
-}
+SCOPE_MODELS = ("_caller_scope", "_current_organization")
+"""How the models end that say who is asking and who belongs where."""
 
 
 def _scope_meta() -> dict[str, dict[str, Any]]:
@@ -72,6 +75,19 @@ DATASETS = sorted(META)
 ON_DEMAND = [name for name in DATASETS if "scope_when" in META[name]]
 EMITTING = [name for name in DATASETS if name not in ON_DEMAND]
 """The datasets with org_ids; those that are scoped on demand have none."""
+OF_ROAR = [name for name in DATASETS if META[name].get("scope_setting") == ROAR_SETTING]
+OF_GUESTS = [name for name in OF_ROAR if "guest" in name]
+
+
+def setting_of(dataset: str) -> str:
+    """The setting that says whose rows a dataset shows."""
+    return ROAR_SETTING if dataset in OF_ROAR else SETTING
+
+
+def set_scope(conn: psycopg.Connection, value: str, *, local: bool = False) -> None:
+    """Set both settings, for the session or for the transaction."""
+    for setting in SETTINGS:
+        conn.execute("select set_config(%s, %s, %s)", [setting, value, local])
 
 
 class Catalog:
@@ -132,7 +148,8 @@ class Catalog:
         for row, person in self._rows_behind[dataset]:
             shared = (person.organizations if person else frozenset()) & allowed
             if shared or shows_others:
-                found[(*row, tuple(sorted(shared))) if "org_ids" in self._columns[dataset] else row] += 1
+                org_ids = tuple(sorted(map(str, shared) if dataset in OF_ROAR else shared))
+                found[(*row, org_ids) if "org_ids" in self._columns[dataset] else row] += 1
         return found
 
     def people(self, dataset: str) -> set[str]:
@@ -162,18 +179,19 @@ class Catalog:
             if role:
                 self.conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             if setting is not None:
-                self.conn.execute("select set_config(%s, %s, true)", [SETTING, setting])
+                set_scope(self.conn, setting, local=True)
             yield self.conn
 
     def bind(self, *bindings: tuple[str, UUID]) -> None:
         """Write bindings of roles to organizations; call it in a transaction that is undone."""
         with self.conn.cursor() as cursor:
-            cursor.executemany(
-                sql.SQL("insert into {} (role_name, org_id) values (%s, %s)").format(
-                    sql.Identifier(INTERNAL, "scope_binding")
-                ),
-                bindings,
-            )
+            for table in ("scope_binding", "roar_scope_binding"):
+                cursor.executemany(
+                    sql.SQL("insert into {} (role_name, org_id) values (%s, %s)").format(
+                        sql.Identifier(INTERNAL, table)
+                    ),
+                    [(role, str(organization)) for role, organization in bindings],
+                )
 
 
 def _hashable(row: Any) -> tuple[Any, ...]:
@@ -219,7 +237,7 @@ def sources(manifest: dict[str, Any]) -> dict[str, str]:
     found = {}
     for dataset in DATASETS:
         node = manifest["nodes"][f"model.timeback_analytics.{dataset}"]
-        (behind,) = set(node["depends_on"]["nodes"]) - SCOPE_MODELS
+        (behind,) = (name for name in node["depends_on"]["nodes"] if not name.endswith(SCOPE_MODELS))
         found[dataset] = "{schema}.{name}".format(**manifest["nodes"][behind])
     return found
 
@@ -259,7 +277,9 @@ def test_the_people_are_in_every_dataset(catalog, dataset):
     """The proofs below would say nothing of somebody who has no row to hide."""
     needs_user_row = dataset in ("students", "guides", "student_start_dates")
     assert catalog.everybody_behind(dataset) == {
-        person.name for person in PEOPLE if person.has_user_row or not needs_user_row
+        person.name
+        for person in (GUESTS if dataset in OF_GUESTS else PEOPLE)
+        if person.has_user_row or not needs_user_row
     }
 
 
@@ -270,7 +290,8 @@ def test_without_the_setting_there_is_no_row(catalog):
     """In a session that never heard of the setting, whoever asks."""
     for role in ("postgres", ASKS_FOR_A_LIST, MAY_ASK_FOR_ALL):
         with psycopg.connect(catalog.conn.info.dsn, user=role, autocommit=True) as conn:
-            assert conn.execute(f"select current_setting('{SETTING}', true)").fetchone() == (None,)
+            for setting in SETTINGS:
+                assert conn.execute(f"select current_setting('{setting}', true)").fetchone() == (None,)
             for dataset in DATASETS:
                 assert catalog.rows(dataset, conn) == Counter(), (dataset, role)
 
@@ -318,29 +339,29 @@ def test_org_ids_holds_each_organization_once_and_none_beside(catalog, dataset):
                 assert org_ids is not None and None not in org_ids
                 assert len(set(org_ids)) == len(org_ids)
                 if organizations:
-                    assert org_ids and set(org_ids) <= set(organizations)
+                    assert org_ids and set(map(str, org_ids)) <= set(map(str, organizations))
 
 
 @every_dataset
 def test_a_list_shows_what_its_organizations_show_one_by_one(catalog, dataset):
     """No more and no less: asking for several at once neither hides a row nor reveals one."""
-    singles: dict[tuple[Any, ...], set[UUID]] = {}
+    singles: dict[tuple[Any, ...], set[str]] = {}
     counts: Counter[tuple[Any, ...]] = Counter()
     for organization in ORGANIZATIONS:
         with catalog.asking(listing(organization), ASKS_FOR_A_LIST):
             for row, count in catalog.rows(dataset).items():
                 body = row[:-1] if dataset in EMITTING else row
-                singles.setdefault(body, set()).add(organization)
+                singles.setdefault(body, set()).add(str(organization))
                 counts[body] = max(counts[body], count)
     with catalog.asking(listing(*ORGANIZATIONS), ASKS_FOR_A_LIST):
         together = catalog.rows(dataset)
     if dataset in EMITTING:
-        assert {row[:-1]: set(row[-1]) for row in together} == singles
+        assert {row[:-1]: set(map(str, row[-1])) for row in together} == singles
         together = Counter({row[:-1]: count for row, count in together.items()})
     assert together == counts
 
 
-@pytest.mark.parametrize("person", PEOPLE, ids=[person.name for person in PEOPLE])
+@pytest.mark.parametrize("person", (*PEOPLE, *GUESTS), ids=lambda person: person.name)
 def test_a_current_membership_shows_the_person_and_no_other_does(catalog, person):
     """Ended ones (the end date is the first day out), inactive and deleted ones hide; future ones do not."""
     for organization in ORGANIZATIONS:
@@ -427,7 +448,9 @@ def test_asking_for_everybody_is_an_error_for_others(catalog, dataset):
     for role in (ASKS_FOR_A_LIST, READER):
         with (
             catalog.asking("*", role),
-            pytest.raises(psycopg.errors.InsufficientPrivilege, match=re.escape(SETTING)) as caught,
+            pytest.raises(
+                psycopg.errors.InsufficientPrivilege, match=re.escape(setting_of(dataset))
+            ) as caught,
         ):
             catalog.rows(dataset)
         assert UNRESTRICTED in caught.value.diag.message_hint
@@ -454,7 +477,7 @@ def test_without_the_role_nobody_is_unrestricted(catalog, dataset):
             with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
                 conn.execute(f"set local role {role}")
                 catalog.rows(dataset)
-        conn.execute("select set_config(%s, %s, true)", [SETTING, listing(SCHOOL_A)])
+        set_scope(conn, listing(SCHOOL_A), local=True)
         assert catalog.rows(dataset) == catalog.expected(dataset, frozenset({SCHOOL_A}))
 
 
@@ -513,8 +536,10 @@ def test_what_is_no_list_of_ids_is_an_error_that_names_it(catalog, setting):
 def test_a_slip_in_the_list_is_an_error_everywhere(catalog, dataset):
     """Also where the rest of the list would show rows: nothing is shown on a guess."""
     with (
-        catalog.asking(f"{SCHOOL_A},school-b", MAY_ASK_FOR_ALL),
-        pytest.raises(psycopg.errors.InvalidParameterValue, match=re.escape(SETTING) + ".*school-b"),
+        catalog.asking(f"{SCHOOL_A},school b", MAY_ASK_FOR_ALL),
+        pytest.raises(
+            psycopg.errors.InvalidParameterValue, match=re.escape(setting_of(dataset)) + ".*school b"
+        ),
     ):
         catalog.rows(dataset)
 
@@ -570,20 +595,22 @@ def test_a_prepared_statement_follows_the_setting(catalog, mode):
             (UNKNOWN,),
             (SCHOOL_B,),
         ]:
-            conn.execute("select set_config(%s, %s, false)", [SETTING, listing(*organizations)])
+            set_scope(conn, listing(*organizations))
             assert shown() == expected_of_all(catalog, *organizations)
-        conn.execute(f"reset {SETTING}")
+        for setting in SETTINGS:
+            conn.execute(f"reset {setting}")
         assert shown() == nothing
 
         with conn.transaction(force_rollback=True):
-            conn.execute(f"set local {SETTING} = '*'")
+            set_scope(conn, "*", local=True)
             everybody = {dataset: catalog.expected_of_everybody(dataset) for dataset in DATASETS}
             assert shown() == everybody
             with pytest.raises(psycopg.errors.InsufficientPrivilege), conn.transaction():
                 conn.execute(f"set local role {ASKS_FOR_A_LIST}")
                 shown()
             conn.execute("update operational.one_roster_role set status = 'inactive'")
-            conn.execute("select set_config(%s, %s, true)", [SETTING, listing(*ORGANIZATIONS)])
+            conn.execute("update operational.roar_document set data = '{}'")
+            set_scope(conn, listing(*ORGANIZATIONS), local=True)
             assert shown() == nothing
 
 
@@ -591,24 +618,26 @@ def test_set_local_ends_with_its_transaction(catalog):
     with psycopg.connect(catalog.conn.info.dsn, autocommit=True) as conn:
         nothing = expected_of_all(catalog)
         with conn.transaction():
-            conn.execute(f"set local {SETTING} = '{listing(SCHOOL_A)}'")
+            set_scope(conn, listing(SCHOOL_A), local=True)
             assert shown_by_all(catalog, conn) == expected_of_all(catalog, SCHOOL_A)
         assert shown_by_all(catalog, conn) == nothing
         with conn.transaction(force_rollback=True):
-            conn.execute(f"set local {SETTING} = '{listing(SCHOOL_A)}'")
+            set_scope(conn, listing(SCHOOL_A), local=True)
         assert shown_by_all(catalog, conn) == nothing
         with conn.transaction():
             with conn.transaction(force_rollback=True):
-                conn.execute(f"set local {SETTING} = '{listing(SCHOOL_A)}'")
+                set_scope(conn, listing(SCHOOL_A), local=True)
             assert shown_by_all(catalog, conn) == nothing
 
 
 def test_a_setting_that_is_reset_shows_no_row(catalog):
     with psycopg.connect(catalog.conn.info.dsn, autocommit=True) as conn:
-        for reset in (f"reset {SETTING}", "reset all", "discard all", f"set {SETTING} to default"):
-            conn.execute(f"set {SETTING} = '{listing(SCHOOL_A)}'")
-            assert catalog.rows("students", conn) == catalog.expected("students", frozenset({SCHOOL_A}))
-            conn.execute(reset)
+        for reset in ("reset {}", "reset all", "discard all", "set {} to default"):
+            set_scope(conn, listing(SCHOOL_A))
+            for dataset in ("students", "roar_users"):
+                assert catalog.rows(dataset, conn) == catalog.expected(dataset, frozenset({SCHOOL_A}))
+            for setting in SETTINGS:
+                conn.execute(reset.format(setting))
             assert shown_by_all(catalog, conn) == expected_of_all(catalog), reset
 
 
@@ -621,7 +650,7 @@ def test_a_pooled_connection_shows_each_client_its_own(catalog):
         conn.prepare_threshold = 0
         for organizations in [(SCHOOL_A,), None, (SCHOOL_B, DISTRICT), (UNKNOWN,), None, (SCHOOL_A,)]:
             if organizations is not None:
-                conn.execute("select set_config(%s, %s, true)", [SETTING, listing(*organizations)])
+                set_scope(conn, listing(*organizations), local=True)
             assert shown_by_all(catalog, conn) == expected_of_all(catalog, *(organizations or ()))
             conn.commit()
 
@@ -629,12 +658,14 @@ def test_a_pooled_connection_shows_each_client_its_own(catalog):
 def test_the_setting_of_a_login_role_is_its_scope(catalog):
     """`alter role ... set` is how a consumer without a place for SET gets one."""
     with psycopg.connect(catalog.conn.info.dsn, autocommit=True) as admin:
-        admin.execute(f"alter role {ASKS_FOR_A_LIST} set {SETTING} = '{listing(SCHOOL_B)}'")
+        for setting in SETTINGS:
+            admin.execute(f"alter role {ASKS_FOR_A_LIST} set {setting} = '{listing(SCHOOL_B)}'")
         try:
             with psycopg.connect(catalog.conn.info.dsn, user=ASKS_FOR_A_LIST, autocommit=True) as conn:
                 assert shown_by_all(catalog, conn) == expected_of_all(catalog, SCHOOL_B)
         finally:
-            admin.execute(f"alter role {ASKS_FOR_A_LIST} reset {SETTING}")
+            for setting in SETTINGS:
+                admin.execute(f"alter role {ASKS_FOR_A_LIST} reset {setting}")
 
 
 PARALLEL = {
@@ -712,8 +743,15 @@ def test_a_change_of_membership_counts_at_once(catalog):
                 f"update operational.one_roster_role set {change} where user_id = %s and org_id = %s",
                 [person.id, SCHOOL_A],
             )
-            for dataset in DATASETS:
+            for dataset in set(DATASETS) - set(OF_ROAR):
                 assert (person.name in catalog.people(dataset)) == is_member, (dataset, change)
+        for data, is_member in (("{}", False), (f'{{"groups": {{"current": ["{SCHOOL_A}"]}}}}', True)):
+            conn.execute(
+                "update operational.roar_document set data = %s where path = any(%s)",
+                [data, [f"{collection}/{person.id}" for collection in ("users", "deleted-users")]],
+            )
+            for dataset in set(OF_ROAR) - set(OF_GUESTS):
+                assert (person.name in catalog.people(dataset)) == is_member, (dataset, data)
 
 
 # -- bindings -------------------------------------------------------------------------------------
@@ -844,7 +882,7 @@ def probed(catalog: Catalog, dataset: str) -> set[str]:
         )
     finally:
         catalog.conn.remove_notice_handler(handler)
-    known = {str(person.id): person.name for person in PEOPLE} | {
+    known = {str(person.id): person.name for person in (*PEOPLE, *GUESTS)} | {
         person.session_id: person.name for person in PEOPLE
     }
     return {known[value] for value in told if value in known}

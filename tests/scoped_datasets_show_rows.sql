@@ -28,6 +28,16 @@
     'students_xp',
     'waste_insights',
 ] -%}
+{%- set datasets = (datasets + [
+    'roar_deleted_users',
+    'roar_guest_runs',
+    'roar_guest_trials',
+    'roar_guests',
+    'roar_user_claims',
+    'roar_user_runs',
+    'roar_user_trials',
+    'roar_users',
+]) | sort if has_roar() else datasets -%}
 {%- set behind = models_behind_scoped_datasets() -%}
 {%- if execute and behind.keys() | sort != datasets -%}
     {%- do exceptions.raise_compiler_error(

@@ -4,7 +4,9 @@
     alone: `*`, or what the test's `config: {meta: {scope: ...}}` says ('' for none at all).
 -#}
 {% macro set_test_scope() -%}
-    select set_config('app.allowed_org_ids', '{{ (config.get("meta") or {}).get("scope", "*") }}', true);
+    {%- for setting in ['app.allowed_org_ids', 'app.allowed_roar_org_ids'] %}
+    select set_config('{{ setting }}', '{{ (config.get("meta") or {}).get("scope", "*") }}', true);
+    {%- endfor %}
 {%- endmacro %}
 
 {% macro postgres__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) -%}

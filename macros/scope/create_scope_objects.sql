@@ -16,9 +16,11 @@
                 end if;
             end
             $create_schema$;
-            {{ create_scope_binding() }}
+            {{ create_scope_binding('scope_binding', 'uuid') }}
+            {{ create_scope_binding('roar_scope_binding', 'text') }}
             {{ create_is_bound_function() }}
-            {{ create_caller_scope_function() }}
+            {{ create_caller_scope_function('caller_scope', 'uuid') }}
+            {{ create_caller_scope_function('roar_caller_scope', 'text') }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
@@ -170,11 +172,14 @@
 {% endmacro %}
 
 
-{#- Which organizations a role is bound to. Written by `timeback bind`, read by int_caller_scope. -#}
-{% macro create_scope_binding() %}
-    create table if not exists {{ internal_schema() }}.scope_binding (
+{#-
+    Which organizations a role is bound to. Written by `timeback bind`, read by int_caller_scope and
+    int_roar_caller_scope: each reads both tables, since a role that is bound in one is bound in the other.
+-#}
+{% macro create_scope_binding(table, id_type) %}
+    create table if not exists {{ internal_schema() }}.{{ table }} (
         role_name name not null,
-        org_id uuid not null,
+        org_id {{ id_type }} not null,
         primary key (role_name, org_id)
     );
 {% endmacro %}
@@ -197,6 +202,9 @@
         return exists (
             select from {{ internal_schema() }}.scope_binding
             where role_name in (session_user, current_setting('role')::name)
+        ) or exists (
+            select from {{ internal_schema() }}.roar_scope_binding
+            where role_name in (session_user, current_setting('role')::name)
         );
     end
     $is_bound$;
@@ -210,17 +218,30 @@
     an unbound caller. may_see_everyone: whether an unbound caller may ask for every row.
     The text is checked with a pattern and not with an exception handler, since a handler opens a
     subtransaction, which a parallel query may not do.
+
+    uuid: a list holds UUIDs and nothing else. text: an id may hold any character but a slash (Firestore's
+    rule). It is written as it is where it has neither white space nor one of , { } " \ * and is not null;
+    any other in double quotes, within which a backslash stands before " and \. Postgres writes its own
+    array literals so, so that a client may send an array's text.
 -#}
-{% macro create_caller_scope_function() %}
-    create or replace function {{ internal_schema() }}.caller_scope(
-        setting_name text, requested text, binding uuid[], may_see_everyone boolean,
-        out is_everyone boolean, out org_ids uuid[]
+{% macro create_caller_scope_function(function, id_type) %}
+    create or replace function {{ internal_schema() }}.{{ function }}(
+        setting_name text, requested text, binding {{ id_type }}[], may_see_everyone boolean,
+        out is_everyone boolean, out org_ids {{ id_type }}[]
     )
     language plpgsql stable parallel safe
     set search_path = pg_catalog, pg_temp
     as $caller_scope$
     declare
+        -- e'': what a backslash means in plain quotes is a setting of the caller's
         white_space constant text := e' \t\n\x0b\f\r';
+        {%- if id_type == 'text' %}
+        in_quotes constant text := e'(?:[^"\\\\/]|\\\\[^/])+';
+        bare_id constant text := e'[^ \t\n\x0b\f\r,{}"\\\\/*]+';
+        one_id constant text := '[' || white_space || ']*(?:"' || in_quotes || '"|' || bare_id || ')[' || white_space || ']*';
+        rest text;
+        has_null boolean;
+        {%- endif %}
         elements text[];
         bad_element text;
     begin
@@ -248,7 +269,35 @@
         if requested = '' then
             return;
         end if;
-
+        {% if id_type == 'text' %}
+        select
+            array_agg(coalesce(regexp_replace(listed.found[1], e'\\\\(.)', e'\\1', 'g'), listed.found[2])),
+            -- an array's missing element; the id of that name stands in quotes
+            bool_or(lower(listed.found[2]) = 'null')
+        into elements, has_null
+        from regexp_matches(requested, '"(' || in_quotes || ')"|(' || bare_id || ')', 'g') as listed (found);
+        if has_null or requested !~ ('^' || one_id || '(?:,' || one_id || ')*$')
+        then
+            -- the first element that is none; a comma within quotes does not end one
+            rest := requested;
+            loop
+                bad_element := coalesce(
+                    substring(rest from e'^[^",]*"(?:[^"\\\\]|\\\\.)*"[^",]*(?=,|$)'),
+                    substring(rest from '^[^,]*')
+                );
+                exit when
+                    bad_element !~ ('^' || one_id || '$')
+                    or lower(btrim(bad_element, white_space)) = 'null'
+                    or length(rest) <= length(bad_element);
+                rest := substr(rest, length(bad_element) + 2);
+            end loop;
+            raise invalid_parameter_value using
+                message = setting_name || ' holds "' || btrim(bad_element, white_space)
+                    || '", which is not an organization id',
+                hint = 'Write ids with commas between them, in double quotes where one has white space or one of '
+                    || e', { } " \\ *, as in: set ' || setting_name || ' = ''2tgCL8CrBt9ymN2lTjVi, "north, upper"''';
+        end if;
+        {%- else %}
         elements := array(
             select btrim(element, white_space)
             from unnest(string_to_array(requested, ',')) with ordinality as listed (element, place)
@@ -265,15 +314,16 @@
                 hint = 'Write organization ids (UUIDs) with commas between them, as in: set ' || setting_name
                     || ' = ''1a2b3c4d-1111-2222-3333-444455556666''';
         end if;
+        {%- endif %}
 
         org_ids := array(
-            select distinct element::uuid
+            select distinct element::{{ id_type }}
             from unnest(elements) as listed (element)
-            where binding is null or element::uuid = any(binding)
+            where binding is null or element::{{ id_type }} = any(binding)
         );
     end
     $caller_scope$;
-    {{ let_everybody_execute('caller_scope(text, text, uuid[], boolean)') }}
+    {{ let_everybody_execute(function ~ "(text, text, " ~ id_type ~ "[], boolean)") }}
 {% endmacro %}
 
 

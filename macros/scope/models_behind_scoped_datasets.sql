@@ -7,7 +7,7 @@
     {%- set behind = {} -%}
     {%- if execute -%}
         {%- for node in graph.nodes.values() if node.resource_type == 'model' and (node.config.meta.scope or node.config.meta.scope_when) -%}
-            {%- for unique_id in node.depends_on.nodes if graph.nodes[unique_id].name not in ('int_caller_scope', 'int_person_current_organization') -%}
+            {%- for unique_id in node.depends_on.nodes if not graph.nodes[unique_id].name.endswith(('_caller_scope', '_current_organization')) -%}
                 {%- do behind.update({node.name: graph.nodes[unique_id].relation_name}) -%}
             {%- endfor -%}
         {%- endfor -%}

@@ -6,6 +6,9 @@
     person:       the name of the relation's column that holds the person's id
     columns:      the names of the published columns, in the documented order, without org_ids
     emit_org_ids: false for a dataset that is filtered by organization but shows no org_ids
+    caller:       the name of the model that says who is asking
+    membership:   the name of the model of a person's current organizations
+    org_type:     the type of an organization's id
 
     Three ways to the same rows, gated by scalar subqueries, so that just one of them runs:
     - narrow, for few people in scope (a school): the people come first and each one's rows are fetched
@@ -16,19 +19,19 @@
       scope. Postgres lets those through that it knows to be leakproof, such as `=`, and then EXPLAIN
       tells for how many rows of others they hold.
 -#}
-{% macro scope_to_caller(relation, person, columns, emit_org_ids=true) -%}
+{% macro scope_to_caller(relation, person, columns, emit_org_ids=true, caller='int_caller_scope', membership='int_person_current_organization', org_type='uuid') -%}
 with caller as materialized (
     select
         scope.is_everyone,
         scope.org_ids,
         scope.is_bound or {{ is_bound_when_planned() }} as is_fenced,
         scope.is_everyone or people_in_scope.is_many as is_wide
-    from {{ ref('int_caller_scope') }} as scope
+    from {{ ref(caller) }} as scope
     cross join lateral (
         select count(*) > {{ var('narrow_scope_limit') }} as is_many
         from (
             select membership.person_id
-            from {{ ref('int_person_current_organization') }} as membership
+            from {{ ref(membership) }} as membership
             where membership.org_id = any(scope.org_ids)
             limit {{ var('narrow_scope_limit') | int + 1 }}
         ) as counted
@@ -39,9 +42,9 @@ fenced_person as (
     select
         membership.person_id,
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref('int_person_current_organization') }} as membership
+    from {{ ref(membership) }} as membership
     where
-        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and (select caller.is_fenced from caller)
     group by membership.person_id
     {{ half_without_rows(2) }}
@@ -52,9 +55,9 @@ narrow_person as (
     select
         membership.person_id,
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref('int_person_current_organization') }} as membership
+    from {{ ref(membership) }} as membership
     where
-        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and not {{ is_bound_when_planned() }}
         and (select not caller.is_fenced and not caller.is_wide from caller)
     group by membership.person_id
@@ -64,12 +67,12 @@ wide_person as (
     select
         membership.person_id,
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref('int_person_current_organization') }} as membership
+    from {{ ref(membership) }} as membership
     where
         (select not caller.is_fenced and caller.is_wide from caller)
         and (
             (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::uuid[])
+            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
     group by membership.person_id
 )
@@ -87,7 +90,7 @@ select
     scoped.{{ column }}{{ ',' if emit_org_ids or not loop.last }}
     {%- endfor %}
     {%- if emit_org_ids %}
-    coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids
+    coalesce(wide_person.org_ids, '{}'::{{ org_type }}[]) as org_ids
     {%- endif %}
 from {{ relation }} as scoped
 left join wide_person on scoped.{{ person }} = wide_person.person_id

@@ -120,5 +120,36 @@ insert into insights_recommendation (id, user_id, type, source, visibility, cont
 select pg_temp.new_id('recommendation', who), id, 'practice', 'tutor', 'student', 'secret of ' || who, now()
 from person;
 
+-- the same people in ROAR, each as a user, as a deleted user and as a guest
+create temp table roar_values as
+select
+    id::text as person_id,
+    who,
+    org_id::text as org_id,
+    number,
+    jsonb_build_object('current', array[org_id]) as membership
+from person;
+insert into roar_document (path, data, update_time)
+select collection || '/' || person_id || rest, data || jsonb_build_object('assessmentPid', 'secret of ' || who), now()
+from roar_values
+cross join lateral (
+    values
+        ('users', '', jsonb_build_object('schools', membership, 'grade', 'grade of ' || who, 'birthYear', 2014 + number)),
+        ('deleted-users', '', jsonb_build_object('districts', membership, 'birthYear', 2014 + number)),
+        ('userClaims', '', jsonb_build_object('claims', jsonb_build_object('adminUid', 'secret of ' || who))),
+        ('guests', '', jsonb_build_object('districtId', org_id, 'age', 9 + number)),
+        ('users', '/runs/run of ' || who, jsonb_build_object('taskId', 'task of ' || who)),
+        ('guests', '/runs/run of ' || who, jsonb_build_object('taskId', 'task of ' || who)),
+        (
+            'users', '/runs/run of ' || who || '/trials/1',
+            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', number)
+        ),
+        (
+            'guests', '/runs/run of ' || who || '/trials/1',
+            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', number)
+        )
+) as document (collection, rest, data);
+
+drop table roar_values;
 drop table person;
 drop function pg_temp.new_id(text, text);

@@ -14,6 +14,8 @@ from psycopg import sql
 
 PUBLISHED = "analytics"
 INTERNAL = "analytics_internal"
+SETTING = "app.allowed_org_ids"
+"""What the attacks say; asked of a view that goes by another setting, they say that one."""
 OWN_SCHEMA = "attacker"
 """A schema that the attacker owns."""
 FOREIGN = re.compile(r"f0f0f0f0-[0-9a-f-]{27}|FOREIGN\d+")
@@ -48,10 +50,11 @@ class Guess:
 
 @dataclass(frozen=True)
 class View:
-    """A scoped view: its name and columns, and what an attacker may guess of the other school's rows."""
+    """A scoped view: its name, columns, setting, and what an attacker may guess of the others' rows."""
 
     name: str
     columns: tuple[str, ...]
+    setting: str = SETTING
     guesses: tuple[Guess, ...] = ()
 
     @property
@@ -73,6 +76,7 @@ class Session:
         raised: errors that a row's content gave rise to.
         told_apart: guesses whose plan is another one when they hold for somebody else's rows.
         attempts: how many statements have been sent.
+        setting: the setting by which the view that is attacked is scoped.
     """
 
     conn: psycopg.Connection
@@ -83,6 +87,7 @@ class Session:
     raised: list[str] = field(default_factory=list)
     told_apart: list[str] = field(default_factory=list)
     attempts: int = 0
+    setting: str = SETTING
 
     def __post_init__(self) -> None:
         self.conn.add_notice_handler(lambda notice: self.said.append(_text(notice)))
@@ -95,7 +100,7 @@ class Session:
         Returns:
             The rows; none after an error.
         """
-        query = sql.SQL(statement).format(**_filled(names))
+        query = sql.SQL(statement.replace(SETTING, self.setting)).format(**_filled(names))
         self.attempts += 1
         try:
             with self.conn.transaction():
@@ -135,7 +140,7 @@ class Session:
 
     def copy_out(self, statement: str, **names: object) -> None:
         """COPY ... TO STDOUT, its lines kept."""
-        query = sql.SQL(statement).format(**_filled(names))
+        query = sql.SQL(statement.replace(SETTING, self.setting)).format(**_filled(names))
         self.attempts += 1
         try:
             with self.conn.transaction(), self.conn.cursor().copy(query) as lines:
@@ -362,7 +367,7 @@ def _set_wider(session: Session, view: View) -> None:
 @attack("set_config inside the query that is being scoped", "binding")
 def _set_config_inside(session: Session, view: View) -> None:
     for scope in (session.foreign, "*"):
-        call = sql.SQL("set_config('app.allowed_org_ids', {}, true)").format(scope)
+        call = sql.SQL("set_config({}, {}, true)").format(session.setting, scope)
         for query in (
             "select {call}, v::text from {v} as v",
             "select v::text from (select {call} as s offset 0) as s cross join {v} as v",

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from . import activity, curriculum, insights, mastery, people, roster
+from .roar import roar_facts
 from .rules import Dataset, Project, Row, ScopedDataset, Tables
 from .scope import Scope, current_organizations, visible_rows
 
@@ -74,6 +75,11 @@ UNSCOPED: dict[str, Dataset] = {
 def facts() -> dict[str, dict]:
     """The documented facts: dataset -> domain, grain, columns and the rest (see the file's head)."""
     return yaml.safe_load(FACTS_FILE.read_text(encoding="utf-8"))
+
+
+def every_fact() -> dict[str, dict]:
+    """The same with ROAR's datasets, which have an expectation of their own (roar.py)."""
+    return {**facts(), **roar_facts()}
 
 
 def columns(dataset: str) -> list[str]:

@@ -1,11 +1,12 @@
 """Bindings of database roles to organizations: what a role can see at most, whatever its session asks for.
 
-A binding is rows of scope_binding in the internal schema, which int_caller_scope reads for session_user and
-for current_user. The role's default scope is kept beside it, as its own setting in this database, so that a
-client without a place for SET sees rows at all.
+A binding is rows of scope_binding in the internal schema, and of roar_scope_binding for ROAR's organizations,
+which int_caller_scope and int_roar_caller_scope read for session_user and for current_user. Who is bound in
+one is bound in the other. The role's default scope is kept beside it, as its own setting in this database, so
+that a client without a place for SET sees rows at all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,6 +17,7 @@ from psycopg import sql
 from timeback_analytics.errors import TimebackError
 
 SETTING = "app.allowed_org_ids"
+ROAR_SETTING = "app.allowed_roar_org_ids"
 READER = "timeback_reader"
 UNRESTRICTED = "timeback_unrestricted"
 
@@ -54,9 +56,12 @@ class Catalog:
                     and pg_depend.refclassid = 'pg_catalog.pg_class'::regclass
             where
                 pg_class.relnamespace = to_regnamespace(quote_ident(%s))
-                and pg_depend.refobjid = to_regclass(quote_ident(%s) || '.int_caller_scope')
+                and pg_depend.refobjid in (
+                    to_regclass(quote_ident(%s) || '.int_caller_scope'),
+                    to_regclass(quote_ident(%s) || '.int_roar_caller_scope')
+                )
             order by pg_class.relname""",
-            [self.schema, self.internal],
+            [self.schema, self.internal, self.internal],
         )
         return [name for (name,) in rows]
 
@@ -76,7 +81,9 @@ class Bound:
 
     role: str
     organizations: dict[UUID, str | None]
+    roar_organizations: dict[str, str | None]
     default: str | None
+    roar_default: str | None
     rows: dict[str, int | str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -86,22 +93,25 @@ def bind(
     role: str,
     org_ids: list[UUID],
     *,
+    roar_org_ids: Sequence[str] = (),
     create: bool = False,
     password: str | None = None,
     default: str | None = "*",
 ) -> None:
     """Bind a role to these organizations and to no other: an earlier binding is replaced.
 
-    All of it happens in one transaction, or nothing.
+    All of it happens in one transaction, or nothing. A role that is bound to organizations of one kind alone
+    sees nothing of the other kind.
 
     Args:
         catalog: the catalog.
         role: the role; it may be a login or a group that logins take on with SET ROLE.
-        org_ids: at least one organization of the operational tables.
+        org_ids: organizations of the operational tables.
+        roar_org_ids: organizations of ROAR's documents, of whatever kind. There is at least one of either.
         create: make the role, a login and member of timeback_reader.
         password: of the new role; it is sent as a hash. None makes a role without one.
         default: the role's app.allowed_org_ids in this database; `*` is all of its binding. None leaves
-            the role's settings alone.
+            the role's settings alone. With roar_org_ids, app.allowed_roar_org_ids becomes `*`.
 
     Raises:
         TimebackError: the catalog is not deployed, an organization is unknown, the role is missing, or
@@ -109,10 +119,11 @@ def bind(
     """
     conn = catalog.conn
     _check_deployed(catalog)
-    if not org_ids:
+    if not org_ids and not roar_org_ids:
         raise TimebackError(f"No organization is named to bind {role} to.")
     _check_organizations(catalog, org_ids)
-    if default is not None:
+    _check_roar_organizations(catalog, roar_org_ids)
+    if default is not None and org_ids:
         _check_default(catalog, default, org_ids)
     with _one_transaction(conn, f"bind {role}"):
         if create:
@@ -120,20 +131,23 @@ def bind(
         elif not _exists(conn, role):
             raise TimebackError(f"There is no role {role} on this server. --create makes it.")
         if default is not None:
+            for setting, bound, value in ((SETTING, org_ids, default), (ROAR_SETTING, roar_org_ids, "*")):
+                if bound:
+                    _set_default(conn, role, setting, value)
+                elif _default(conn, role, setting) is not None:
+                    _reset_default(conn, role, setting)
+        for name, bound, id_type in (
+            ("scope_binding", org_ids, "uuid"),
+            ("roar_scope_binding", roar_org_ids, "text"),
+        ):
+            table = catalog.name_of(name)
+            conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
             conn.execute(
-                sql.SQL("alter role {} in database {} set {} = {}").format(
-                    sql.Identifier(role),
-                    sql.Identifier(conn.info.dbname),
-                    _setting(),
-                    sql.Literal(default),
-                )
+                sql.SQL("insert into {} (role_name, org_id) select %s, unnest(%s::{}[])").format(
+                    table, sql.SQL(id_type)
+                ),
+                [role, sorted(set(bound))],
             )
-        table = catalog.name_of("scope_binding")
-        conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
-        conn.execute(
-            sql.SQL("insert into {} (role_name, org_id) select %s, unnest(%s::uuid[])").format(table),
-            [role, sorted(set(org_ids))],
-        )
 
 
 def unbind(catalog: Catalog, role: str, *, keep_access: bool = False) -> int:
@@ -157,17 +171,18 @@ def unbind(catalog: Catalog, role: str, *, keep_access: bool = False) -> int:
     conn = catalog.conn
     _check_deployed(catalog)
     with _one_transaction(conn, f"unbind {role}"):
-        table = catalog.name_of("scope_binding")
-        removed = conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role]).rowcount
+        removed = sum(
+            conn.execute(
+                sql.SQL("delete from {} where role_name = %s").format(catalog.name_of(table)), [role]
+            ).rowcount
+            for table in ("scope_binding", "roar_scope_binding")
+        )
         if not removed:
             raise TimebackError(f"{role} is bound to nothing in database {conn.info.dbname}.")
         if _exists(conn, role):
-            if _default(conn, role) is not None:
-                conn.execute(
-                    sql.SQL("alter role {} in database {} reset {}").format(
-                        sql.Identifier(role), sql.Identifier(conn.info.dbname), _setting()
-                    )
-                )
+            for setting in (SETTING, ROAR_SETTING):
+                if _default(conn, role, setting) is not None:
+                    _reset_default(conn, role, setting)
             if not keep_access:
                 _take_access(catalog, role)
         return removed
@@ -195,9 +210,18 @@ def show(catalog: Catalog, role: str) -> Bound:
             [role],
         ).fetchall()
     )
-    default = _default(conn, role)
-    notes = _notes(catalog, role, bool(organizations), default)
-    return Bound(role, organizations, default, _rows_seen(catalog, role, default or ""), notes)
+    of_roar = conn.execute(
+        sql.SQL("select org_id from {} where role_name = %s order by org_id").format(
+            catalog.name_of("roar_scope_binding")
+        ),
+        [role],
+    ).fetchall()
+    names = _roar_names(catalog, [org_id for (org_id,) in of_roar])
+    roar_organizations = {org_id: names.get(org_id) for (org_id,) in of_roar}
+    default, roar_default = (_default(conn, role, setting) for setting in (SETTING, ROAR_SETTING))
+    notes = _notes(catalog, role, bool(organizations), bool(roar_organizations), default)
+    rows = _rows_seen(catalog, role, {SETTING: default or "", ROAR_SETTING: roar_default or ""})
+    return Bound(role, organizations, roar_organizations, default, roar_default, rows, notes)
 
 
 def bound_roles(catalog: Catalog) -> list[tuple[str, int, bool]]:
@@ -213,10 +237,14 @@ def bound_roles(catalog: Catalog) -> list[tuple[str, int, bool]]:
                 bound.role_name::text,
                 count(*),
                 exists (select from pg_catalog.pg_roles where pg_roles.rolname = bound.role_name)
-            from {} as bound
+            from (
+                select role_name from {}
+                union all
+                select role_name from {}
+            ) as bound
             group by bound.role_name
             order by bound.role_name"""
-        ).format(catalog.name_of("scope_binding"))
+        ).format(catalog.name_of("scope_binding"), catalog.name_of("roar_scope_binding"))
     ).fetchall()
 
 
@@ -224,7 +252,8 @@ def bound_roles(catalog: Catalog) -> list[tuple[str, int, bool]]:
 
 
 def _check_deployed(catalog: Catalog) -> None:
-    for relation in ("scope_binding", "int_caller_scope", "stg_one_roster_organization"):
+    relations = ("scope_binding", "roar_scope_binding", "int_caller_scope", "stg_one_roster_organization")
+    for relation in relations:
         is_there, may_read = catalog.conn.execute(
             """select
                 pg_class.oid is not null,
@@ -268,6 +297,41 @@ def _check_organizations(catalog: Catalog, org_ids: list[UUID]) -> None:
         )
 
 
+def _check_roar_organizations(catalog: Catalog, org_ids: Sequence[str]) -> None:
+    if not org_ids:
+        return
+    if not _has_roar(catalog):
+        raise TimebackError(
+            f"The catalog of database {catalog.conn.info.dbname} has no ROAR datasets, so no role can be "
+            "bound to organizations of ROAR. `dbt run --vars 'roar: true'` deploys them."
+        )
+    unknown = sorted(set(org_ids) - _roar_names(catalog, org_ids).keys())
+    if unknown:
+        raise TimebackError(
+            f"ROAR's documents have no district, school, class, group or family {', '.join(unknown)}. "
+            f"Nothing was changed. `select id, name from {catalog.schema}.roar_schools` lists the schools."
+        )
+
+
+def _has_roar(catalog: Catalog) -> bool:
+    name = catalog.name_of("int_roar_organization").as_string(catalog.conn)
+    return catalog.conn.execute("select to_regclass(%s) is not null", [name]).fetchone()[0]
+
+
+def _roar_names(catalog: Catalog, org_ids: Sequence[str]) -> dict[str, str | None]:
+    """Id -> name, of those that there are; where two kinds share an id, one of the names."""
+    if not org_ids or not _has_roar(catalog):
+        return {}
+    return dict(
+        catalog.conn.execute(
+            sql.SQL("select org_id, min(name) from {} where org_id = any(%s) group by org_id").format(
+                catalog.name_of("int_roar_organization")
+            ),
+            [list(org_ids)],
+        ).fetchall()
+    )
+
+
 def _check_default(catalog: Catalog, default: str, org_ids: list[UUID]) -> None:
     """The default is read by the very function that reads the setting, so that both take the same lists."""
     conn = catalog.conn
@@ -304,8 +368,9 @@ def _one_transaction(conn: psycopg.Connection, purpose: str) -> Iterator[None]:
     except psycopg.errors.InsufficientPrivilege as error:
         hint = "docs/security.md lists the rights it takes."
         if "parameter" in (error.diag.message_primary or ""):
+            setting = ROAR_SETTING if ROAR_SETTING in error.diag.message_primary else SETTING
             hint = (
-                f"An administrator may allow it with: grant set on parameter {SETTING} to {conn.info.user}; "
+                f"An administrator may allow it with: grant set on parameter {setting} to {conn.info.user}; "
                 "(PostgreSQL 15 or newer). --no-default leaves the role's setting alone: its clients then "
                 "set the scope themselves."
             )
@@ -356,8 +421,24 @@ def _take_access(catalog: Catalog, role: str) -> None:
         )
 
 
-def _setting() -> sql.Composed:
-    return sql.SQL(".").join(map(sql.Identifier, SETTING.split(".")))
+def _set_default(conn: psycopg.Connection, role: str, setting: str, value: str) -> None:
+    conn.execute(
+        sql.SQL("alter role {} in database {} set {} = {}").format(
+            sql.Identifier(role), sql.Identifier(conn.info.dbname), _quoted(setting), sql.Literal(value)
+        )
+    )
+
+
+def _reset_default(conn: psycopg.Connection, role: str, setting: str) -> None:
+    conn.execute(
+        sql.SQL("alter role {} in database {} reset {}").format(
+            sql.Identifier(role), sql.Identifier(conn.info.dbname), _quoted(setting)
+        )
+    )
+
+
+def _quoted(setting: str) -> sql.Composed:
+    return sql.SQL(".").join(map(sql.Identifier, setting.split(".")))
 
 
 # -- what is there --------------------------------------------------------------------------------
@@ -369,7 +450,7 @@ def _exists(conn: psycopg.Connection, role: str) -> bool:
     ).fetchone()[0]
 
 
-def _default(conn: psycopg.Connection, role: str) -> str | None:
+def _default(conn: psycopg.Connection, role: str, setting: str) -> str | None:
     """The role's setting in this database, else everywhere; None where it has neither."""
     row = conn.execute(
         """select substr(element.setting, length(%(name)s) + 2)
@@ -384,12 +465,15 @@ def _default(conn: psycopg.Connection, role: str) -> str | None:
             and starts_with(element.setting, %(name)s || '=')
         order by pg_db_role_setting.setdatabase desc
         limit 1""",
-        {"name": SETTING, "role": role},
+        {"name": setting, "role": role},
     ).fetchone()
     return row[0] if row else None
 
 
-def _notes(catalog: Catalog, role: str, is_bound: bool, default: str | None) -> tuple[str, ...]:
+def _notes(
+    catalog: Catalog, role: str, is_bound_to_roster: bool, is_bound_to_roar: bool, default: str | None
+) -> tuple[str, ...]:
+    is_bound = is_bound_to_roster or is_bound_to_roar
     conn = catalog.conn
     is_superuser, is_reader, is_unrestricted, owns = conn.execute(
         """select
@@ -448,12 +532,15 @@ def _notes(catalog: Catalog, role: str, is_bound: bool, default: str | None) -> 
             f"A binding is of one role, not of its members: {members} can log in and is bound to nothing by "
             f"this unless it says set role {role}. Bind each login."
         )
-    if default is None:
+    if is_bound_to_roster != is_bound_to_roar and _has_roar(catalog):
+        kinds = ("ROAR", "ROAR's organizations") if is_bound_to_roster else ("the roster", "the roster's")
+        notes.append(f"{role} sees nothing of {kinds[0]}: it is bound, and to none of {kinds[1]}.")
+    if default is None and not (is_bound_to_roar and not is_bound_to_roster):
         notes.append(f"{role} has no default scope: it sees no row until its session sets {SETTING}.")
     return tuple(notes)
 
 
-def _rows_seen(catalog: Catalog, role: str, scope: str) -> dict[str, int | str]:
+def _rows_seen(catalog: Catalog, role: str, scopes: dict[str, str]) -> dict[str, int | str]:
     conn = catalog.conn
     views = catalog.scoped_views()
     seen: dict[str, int | str] = {}
@@ -464,7 +551,8 @@ def _rows_seen(catalog: Catalog, role: str, scope: str) -> dict[str, int | str]:
         except psycopg.errors.InsufficientPrivilege:
             reason = f"not known: {conn.info.user} may not take on {role}"
             return dict.fromkeys(views, reason)
-        conn.execute("select set_config(%s, %s, true)", [SETTING, scope])
+        for setting, scope in scopes.items():
+            conn.execute("select set_config(%s, %s, true)", [setting, scope])
         for view in views:
             try:
                 with conn.transaction():

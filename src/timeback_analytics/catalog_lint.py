@@ -91,7 +91,10 @@ asks_who_calls as (
             and pg_rewrite.oid = pg_depend.objid
             and pg_depend.refclassid = 'pg_catalog.pg_class'::regclass
     inner join our_relation as scope on pg_depend.refobjid = scope.oid
-    where scope.relname = 'int_caller_scope' and not scope.is_published and our_relation.is_published
+    where
+        scope.relname in ('int_caller_scope', 'int_roar_caller_scope')
+        and not scope.is_published
+        and our_relation.is_published
 ),
 
 called_number as (
@@ -225,7 +228,7 @@ RULES = (
         "functions",
         "A view calls functions of Postgres, of an extension or of the deploying role alone, and no "
         "volatile one: another's function could be replaced under it. Who is asking is read in "
-        "int_caller_scope alone.",
+        "int_caller_scope and int_roar_caller_scope alone.",
         """
         select distinct
             called.object,
@@ -246,6 +249,7 @@ RULES = (
                 pg_proc.pronamespace = 'pg_catalog'::regnamespace
                 and pg_proc.proname = 'current_setting'
                 and called.object not like '%%.int_caller_scope'
+                and called.object not like '%%.int_roar_caller_scope'
             )
             or (
                 pg_proc.pronamespace <> 'pg_catalog'::regnamespace
@@ -298,9 +302,10 @@ RULES = (
     ),
     Rule(
         "scoped",
-        "What the manifest calls scoped, and whatever shows org_ids, asks int_caller_scope who is calling.",
+        "What the manifest calls scoped, and whatever shows org_ids, asks who is calling: int_caller_scope "
+        "or int_roar_caller_scope.",
         """
-        select our_relation.object, 'does not ask int_caller_scope who is calling'
+        select our_relation.object, 'does not ask who is calling'
         from our_relation
         where
             our_relation.is_published
@@ -372,7 +377,11 @@ RULES = (
         select
             bound.role_name::text,
             'is bound and no role of this server: dropped, or renamed and now unbound'
-        from {internal}.scope_binding as bound
+        from (
+            select role_name from {internal}.scope_binding
+            union all
+            select role_name from {internal}.roar_scope_binding
+        ) as bound
         where bound.role_name not in (select rolname from pg_catalog.pg_roles)
         group by bound.role_name
         """,

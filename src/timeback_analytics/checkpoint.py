@@ -27,7 +27,9 @@ SAMPLE_SIZE = 5
 """How many of the rows that break a rule are named."""
 
 SETTING = "app.allowed_org_ids"
-SCOPE_MODELS = ("int_caller_scope", "int_person_current_organization")
+ROAR_SETTING = "app.allowed_roar_org_ids"
+SCOPE_MODELS = ("_caller_scope", "_current_organization")
+"""How the models end that say who is asking and who belongs where."""
 JOIN_TESTS = ("relationships", "resolves_in_one_of", "array_elements_resolve")
 
 
@@ -179,7 +181,7 @@ class _RuleWriter:
             return
         upstream = [manifest["nodes"][unique_id] for unique_id in self._node["depends_on"]["nodes"]]
         for model in upstream:
-            if model["name"] not in SCOPE_MODELS:
+            if not model["name"].endswith(SCOPE_MODELS):
                 behind = f"{_quoted(self._schema + '_internal')}.{_quoted(model['alias'])}"
                 yield self._rule(
                     "shows rows",
@@ -333,12 +335,13 @@ def _literal(value: Any) -> str:
 class Checkpoint:
     """A run of suites against a database, in sessions that cannot write."""
 
-    def __init__(self, dsn: str, schema: str, scope: str) -> None:
+    def __init__(self, dsn: str, schema: str, scope: str, roar_scope: str = "") -> None:
         """
         Args:
             dsn: libpq's connection string.
             schema: the published schema.
             scope: what the scope setting is set to, `*` for everybody.
+            roar_scope: the same for the datasets of ROAR.
 
         Raises:
             TimebackError: the database cannot be reached, has no such schema, or refuses the scope;
@@ -349,6 +352,7 @@ class Checkpoint:
         self._scope = scope
         settings = {
             SETTING: scope,
+            ROAR_SETTING: roar_scope,
             "default_transaction_read_only": "on",
             # where Great Expectations looks for a dataset; our own queries name the schema
             "search_path": _quoted(schema),
@@ -459,10 +463,11 @@ class Checkpoint:
         try:
             self._conn.execute(query)
         except (psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege) as error:
-            if SETTING in (error.diag.message_primary or ""):
+            message = error.diag.message_primary or ""
+            if SETTING in message or ROAR_SETTING in message:
                 raise TimebackError(
                     f"{error.diag.message_primary}. {error.diag.message_hint or ''}\n"
-                    "Give another --scope, or connect as a role that may ask for everybody."
+                    "Give another --scope or --roar-scope, or connect as a role that may ask for everybody."
                 ) from error
         except psycopg.Error:
             pass  # each rule will tell

@@ -13,6 +13,7 @@ from timeback_analytics.connection import TARGETS, connect
     epilog="""\b
 Examples:
   timeback bind lincoln 1a2b3c4d-1111-2222-3333-444455556666 --create --password
+  timeback bind lincoln --roar 2tgCL8CrBt9ymN2lTjVi          districts, schools, ... of ROAR
   timeback bind lincoln --show
   timeback bind lincoln --unbind
   timeback bind --show            every role that is bound
@@ -20,6 +21,13 @@ Examples:
 )
 @click.argument("role", required=False)
 @click.argument("org_ids", metavar="[ORG_ID]...", nargs=-1, type=click.UUID)
+@click.option(
+    "--roar",
+    "roar_org_ids",
+    metavar="ORG_ID",
+    multiple=True,
+    help="An organization of ROAR, by its Firestore id; once for each.",
+)
 @click.option("--create", is_flag=True, help="Make the role: a login, member of timeback_reader.")
 @click.option("--password", "ask_password", is_flag=True, help="With --create: ask for the login's password.")
 @click.option(
@@ -55,6 +63,7 @@ Examples:
 def command(
     role: str | None,
     org_ids: tuple[UUID, ...],
+    roar_org_ids: tuple[str, ...],
     create: bool,
     ask_password: bool,
     default: str,
@@ -67,12 +76,12 @@ def command(
 ) -> None:
     """Bind the database role ROLE to the organizations ORG_ID, and show what it sees now.
 
-    Whatever a bound role sets app.allowed_org_ids to, it sees rows of these organizations alone. An earlier
-    binding is replaced.
+    Whatever a bound role sets app.allowed_org_ids to, it sees rows of these organizations alone; of ROAR
+    those of --roar, and without them nothing. An earlier binding is replaced.
     """
     if only_show and unbind:
         raise click.UsageError("--show and --unbind exclude each other.")
-    if (only_show or unbind) and (org_ids or create or ask_password or no_default):
+    if (only_show or unbind) and (org_ids or roar_org_ids or create or ask_password or no_default):
         raise click.UsageError("--show and --unbind take a role and nothing else.")
     if ask_password and not create:
         raise click.UsageError("--password is for a role that --create makes.")
@@ -80,7 +89,7 @@ def command(
         raise click.UsageError("--keep-access is for --unbind.")
     if role is None and not only_show:
         raise click.UsageError("Which role? `timeback bind --show` lists those that are bound.")
-    if not (only_show or unbind or org_ids):
+    if not (only_show or unbind or org_ids or roar_org_ids):
         raise click.UsageError(f"Which organizations? `timeback bind {role} --show` lists its own.")
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if ask_password else None
 
@@ -101,6 +110,7 @@ def command(
                     catalog,
                     role,
                     list(org_ids),
+                    roar_org_ids=roar_org_ids,
                     create=create,
                     password=password,
                     default=None if no_default else default,
@@ -122,14 +132,25 @@ def _echo_all(roles: list[tuple[str, int, bool]]) -> None:
         click.echo(f"{role}: {_organizations(count)}{gone}")
 
 
+def _default(scope: str | None) -> str:
+    return "none" if scope is None else scope or "empty"
+
+
 def _echo(bound: binding.Bound) -> None:
     if bound.organizations:
         click.echo(f"{bound.role} is bound to {_organizations(len(bound.organizations))}:")
         for org_id, name in bound.organizations.items():
             click.echo(f"  {org_id}  {name or '(no such organization any more)'}")
-    else:
+    elif not bound.roar_organizations:
         click.echo(f"{bound.role} is not bound.")
-    click.echo("Default scope: " + ("none" if bound.default is None else bound.default or "empty"))
+    if bound.roar_organizations:
+        count = _organizations(len(bound.roar_organizations))
+        click.echo(f"{bound.role} is bound to {count} of ROAR:")
+        for org_id, name in bound.roar_organizations.items():
+            click.echo(f"  {org_id}  {name or '(no such organization any more, or one without a name)'}")
+    click.echo(f"Default scope: {_default(bound.default)}")
+    if bound.roar_organizations or bound.roar_default is not None:
+        click.echo(f"Default scope of ROAR: {_default(bound.roar_default)}")
     click.echo("What it sees with that:")
     width = max(map(len, bound.rows), default=0)
     for view, count in bound.rows.items():

@@ -28,6 +28,10 @@ from timeback_analytics.project import project_root
     "--scope", default="*", show_default=True, help="Check what a caller with these organizations sees."
 )
 @click.option(
+    "--roar-scope",
+    help="The same for ROAR's datasets.  [default: * where --scope is *, else none of their rows]",
+)
+@click.option(
     "--select", "selected", multiple=True, metavar="DATASET", help="Check this dataset only; repeatable."
 )
 @click.option(
@@ -53,6 +57,7 @@ def command(
     target: str,
     schema: str,
     scope: str,
+    roar_scope: str | None,
     selected: tuple[str, ...],
     joins: str,
     manifest: Path | None,
@@ -74,7 +79,9 @@ def command(
         )
 
     dsn = connection_string(target)
-    checkpoint = Checkpoint(dsn, schema, scope)
+    checkpoint = Checkpoint(
+        dsn, schema, scope, roar_scope if roar_scope is not None else "*" if scope.strip() == "*" else ""
+    )
     try:
         results = []
         for suite in every_suite:

@@ -18,6 +18,7 @@ from timeback_analytics.demo.edge_cases import add_edge_cases
 from timeback_analytics.demo.insights import add_insights
 from timeback_analytics.demo.mastery import add_clr_credentials, add_mastery
 from timeback_analytics.demo.people import roster_students
+from timeback_analytics.demo.roar import add_roar
 from timeback_analytics.demo.rows import OperationalRows
 from timeback_analytics.demo.sessions import Session
 from timeback_analytics.demo.source_files import demo_dir, input_digest
@@ -149,6 +150,10 @@ def _write(conn: psycopg.Connection, schema: str, report: Report) -> None:
     add_insights(rows, [*logged, *practised])
     add_mastery(rows, curriculum, mastery, TAUGHT_COURSE)
     add_clr_credentials(rows, students)
+
+    report("Reading assessment (ROAR): documents made up")
+    add_roar(rows)
+    rows.write()
 
     report(f"Edge cases: {add_edge_cases(rows):,} rows made by hand")
     rows.write()

@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 
 class OperationalRows:
@@ -55,7 +56,12 @@ class OperationalRows:
             )
             with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
                 for row in rows:
-                    copy.write_row([row.get(column) for column in columns])
+                    copy.write_row([_adapted(row.get(column)) for column in columns])
             written += len(rows)
         self._pending.clear()
         return written
+
+
+def _adapted(value: Any) -> Any:
+    """An object as the JSON that a column of such holds."""
+    return Jsonb(value) if isinstance(value, dict) else value

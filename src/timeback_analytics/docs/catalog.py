@@ -55,6 +55,8 @@ class Dataset:
     grain: tuple[str, ...]
     scope: str
     """Whose organizations a row is shown under: a column, or words; empty where everybody sees every row."""
+    scope_setting: str
+    """The session setting that says which organizations; empty where there is no scope."""
     scope_when: str
     """The dbt var that scopes this dataset, where it is not scoped by default."""
     invariants: tuple[str, ...]
@@ -294,6 +296,7 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
         description=node["description"].strip(),
         grain=grain,
         scope=meta.get("scope") or "",
+        scope_setting=(meta.get("scope_setting") or "app.allowed_org_ids") if meta.get("scope") else "",
         scope_when=meta.get("scope_when") or "",
         invariants=tuple(meta.get("invariants", ())),
         rules=tuple(meta.get("rules", ())),
@@ -355,7 +358,9 @@ def _heading(text: str) -> tuple[str, str]:
 
 
 def _title(name: str) -> str:
-    return " ".join({"xp": "XP", "case": "CASE"}.get(word, word.capitalize()) for word in name.split("_"))
+    return " ".join(
+        {"xp": "XP", "case": "CASE", "roar": "ROAR"}.get(word, word.capitalize()) for word in name.split("_")
+    )
 
 
 def _listed(value: Any) -> list[Any]:

@@ -23,7 +23,6 @@ from timeback_analytics.docs.catalog import Catalog, Dataset, Lineage, read_cata
 from timeback_analytics.errors import TimebackError
 
 _DBT_LINK = re.compile(r"^#!/model/model\.timeback_analytics\.(\w+)$")
-_SCOPE_SETTING = "app.allowed_org_ids"
 
 
 def build_site(
@@ -84,7 +83,7 @@ class _Pages:
         self._environment.filters["plural"] = lambda number, word: (
             f"{number} {word}{'' if number == 1 else 's'}"
         )
-        self._environment.globals.update(catalog=catalog, has_dbt_docs=has_dbt_docs, setting=_SCOPE_SETTING)
+        self._environment.globals.update(catalog=catalog, has_dbt_docs=has_dbt_docs)
 
     def render(self) -> dict[str, str]:
         """Path -> page."""
@@ -113,7 +112,7 @@ class _Pages:
                 lineage=diagrams.lineage(dataset, lambda table: f"../lineage.html#{table}"),
                 consumers=[consumer for consumer in catalog.consumers if dataset.name in consumer.datasets],
                 questions=[question for question in catalog.questions if dataset.name in question.datasets],
-                scoped_example=_reads_scoped(catalog, dataset.example_query),
+                settings=_settings_read(catalog, dataset.example_query),
             )
         return pages
 
@@ -124,7 +123,7 @@ class _Pages:
             root=root,
             md=markdown.block,
             mdi=markdown.inline,
-            reads_scoped=lambda query: _reads_scoped(self._catalog, query),
+            settings_read=lambda query: _settings_read(self._catalog, query),
             **values,
         )
 
@@ -186,9 +185,11 @@ def _sql(query: str) -> Markup:
     return Markup(highlight(query, get_lexer_by_name("postgresql"), HtmlFormatter(nowrap=True)).rstrip())
 
 
-def _reads_scoped(catalog: Catalog, query: str) -> bool:
+def _settings_read(catalog: Catalog, query: str) -> list[str]:
+    """The session settings that a query's rows depend on."""
     read = re.findall(rf"\b{re.escape(catalog.schema)}\.(\w+)", query)
-    return any(name in catalog.datasets and catalog.datasets[name].scope for name in read)
+    settings = {catalog.datasets[name].scope_setting for name in read if name in catalog.datasets}
+    return sorted(settings - {""})
 
 
 def _search_index(catalog: Catalog) -> list[dict[str, str]]:

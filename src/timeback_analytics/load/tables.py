@@ -32,11 +32,14 @@ class TableRows:
     Attributes:
         table: the table.
         columns: the columns that the rows have; others are left as they are, null or default in a new row.
-        rows: the rows, one value a column. A null date_last_modified stands for the time of the load.
+        rows: the rows, one value a column, gone through once. A null in the column `modified` stands for the
+            time of the load.
         key: the columns that tell rows apart; no two of the rows have the same.
         mode: upsert writes new and changed rows; insert new rows alone; set makes the rows of the owners
             exactly these, where a row is nothing but its key.
-        newer_only: whether a row is left as it is when the table has a later date_last_modified.
+        newer_only: whether a row is left as it is when the table has a later date in the column `modified`.
+        modified: the column that says when a row was last changed.
+        tombstone: with mode upsert, a column whose null says that the row is gone, and is to be deleted.
         owners: with mode set, whose rows these are.
         vacate: by unique column, SQL (the row is t) for a value that no row has and that the row may
             take while rows exchange theirs.
@@ -48,6 +51,8 @@ class TableRows:
     key: tuple[str, ...] = ("id",)
     mode: Literal["upsert", "insert", "set"] = "upsert"
     newer_only: bool = False
+    modified: str = "date_last_modified"
+    tombstone: str | None = None
     owners: Owners | None = None
     vacate: dict[str, str] = field(default_factory=dict)
 

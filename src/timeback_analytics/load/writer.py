@@ -13,7 +13,6 @@ from timeback_analytics.load.tables import TableRows
 _LOCK = 7_401_020_688
 _ROWS_A_TICK = 1_000
 _CREATED = "date_created"
-_MODIFIED = "date_last_modified"
 _ACTION = "_action"
 
 
@@ -26,8 +25,8 @@ class TableResult:
         inserted: rows that were not there.
         updated: rows that had other values.
         unchanged: rows that were there just so.
-        older: rows left as they are, since the table has a later date_last_modified.
-        removed: rows of a set (mode set) that the set no longer has.
+        older: rows left as they are, since the table has a later date.
+        removed: rows of a set (mode set) that the set no longer has, and rows that are said to be gone.
     """
 
     table: str
@@ -90,12 +89,14 @@ class _Stage:
 
     @property
     def _is_dated(self) -> bool:
-        return _MODIFIED in self._rows.columns
+        return self._rows.modified in self._rows.columns
 
     @property
     def _values(self) -> list[str]:
         """The columns that are compared: neither key nor date."""
-        return [name for name in self._rows.columns if name not in self._rows.key and name != _MODIFIED]
+        return [
+            name for name in self._rows.columns if name not in self._rows.key and name != self._rows.modified
+        ]
 
     def _run(self, statement: str, **parts: sql.Composable) -> psycopg.Cursor:
         return self._conn.execute(sql.SQL(statement).format(**self._names, **parts))
@@ -156,8 +157,15 @@ class _Stage:
             " where {same_key} and s.{action} is null",
             decided=decided,
         )
-        self._run("update {stage} set {action} = 'inserted' where {action} is null")
-        counts = dict(self._run("select {action}, count(*) from {stage} group by 1").fetchall())
+        if rows.tombstone:
+            # what is gone and was never there
+            self._run(
+                "delete from {stage} where {action} is null and {tombstone} is null",
+                tombstone=sql.Identifier(rows.tombstone),
+            )
+        counts = dict(
+            self._run("select coalesce({action}, 'inserted'), count(*) from {stage} group by 1").fetchall()
+        )
         if rows.owners:
             counts["removed"] = self._run(
                 "select count(*) {leftovers}", leftovers=self._leftovers()
@@ -174,9 +182,15 @@ class _Stage:
         if not self._is_dated:
             return sql.SQL("case when {} then 'updated' else 'unchanged' end").format(_any(changed))
         updated = "when {changed} or s.{date} <> t.{date} then 'updated' else 'unchanged' end"
+        if self._rows.tombstone:
+            updated = "when s.{tombstone} is null then 'removed' " + updated
         if self._rows.newer_only:
             updated = "when t.{date} > s.{date} then 'older' " + updated
-        return sql.SQL("case " + updated).format(date=sql.Identifier(_MODIFIED), changed=_any(changed))
+        return sql.SQL("case " + updated).format(
+            date=sql.Identifier(self._rows.modified),
+            changed=_any(changed),
+            tombstone=sql.Identifier(self._rows.tombstone or ""),
+        )
 
     def _leave_out_older_owners(self, owner_stage: "_Stage") -> None:
         parts = {
@@ -199,6 +213,8 @@ class _Stage:
         rows = self._rows
         if rows.owners:
             self._run("delete {leftovers}", leftovers=self._leftovers())
+        if rows.tombstone:
+            self._run("delete from {target} t using {stage} s where {same_key} and s.{action} = 'removed'")
         for column, vacant in rows.vacate.items():
             if column in rows.columns:
                 self._run(
@@ -209,15 +225,15 @@ class _Stage:
                 )
         columns = list(rows.columns)
         selected = [
-            sql.SQL("coalesce({}, now())" if name == _MODIFIED else "{}").format(sql.Identifier(name))
+            sql.SQL("coalesce({}, now())" if name == rows.modified else "{}").format(sql.Identifier(name))
             for name in columns
         ]
         if self._is_dated and _CREATED in self._types:
             columns.append(_CREATED)
-            selected.append(sql.SQL("coalesce({}, now())").format(sql.Identifier(_MODIFIED)))
+            selected.append(sql.SQL("coalesce({}, now())").format(sql.Identifier(rows.modified)))
         self._run(
             "insert into {target} ({columns}) select {selected} from {stage}"
-            " where {action} in ('inserted', 'updated') {on_conflict}",
+            " where coalesce({action}, 'updated') = 'updated' {on_conflict}",
             columns=_join(", ", "{0}", columns),
             selected=sql.SQL(", ").join(selected),
             on_conflict=self._on_conflict(),

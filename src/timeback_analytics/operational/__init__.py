@@ -12,30 +12,34 @@ _MARK = "Operational tables made by TimeBack analytics; `timeback` may fill and 
 
 
 def create_operational_schema(conn: psycopg.Connection, schema: str) -> None:
-    """Make the schema with the 36 operational tables, empty, in one transaction.
+    """Make the schema with the 37 operational tables, empty, in one transaction.
 
     Email columns are citext where the database has that type, else text.
-    A schema that this function made earlier is left as it is, rows included.
+    A schema that this function made earlier is left as it is, rows included; tables that a later version
+    of the project has beside those are added to it.
 
     Raises:
         TimebackError: a schema of that name exists and was not made here.
     """
     with conn.transaction():
         exists = conn.execute("select to_regnamespace(%s) is not null", [_quoted(schema)]).fetchone()[0]
-        if exists:
-            if is_own_schema(conn, schema):
-                return
+        if exists and not is_own_schema(conn, schema):
             raise TimebackError(
                 f"Schema {schema} of database {conn.info.dbname} exists and was not made by TimeBack "
                 "analytics, so nothing is written to it. Name another schema, or drop it if nobody needs it."
             )
         name = sql.Identifier(schema)
         previous_path = conn.execute("show search_path").fetchone()[0]
-        conn.execute(sql.SQL("create schema {}").format(name))
-        conn.execute(sql.SQL("comment on schema {} is {}").format(name, sql.Literal(_MARK)))
+        if not exists:
+            conn.execute(sql.SQL("create schema {}").format(name))
+            conn.execute(sql.SQL("comment on schema {} is {}").format(name, sql.Literal(_MARK)))
+        missing = _missing(conn, schema)
+        if not missing:
+            return
         conn.execute(sql.SQL("set local search_path = {}").format(name))
         citext = conn.execute("select oid::regtype::text from pg_type where typname = 'citext'").fetchone()
-        conn.execute(_ddl().replace("{citext}", citext[0] if citext else "text"))
+        for table in missing:
+            conn.execute(_statements()[table].replace("{citext}", citext[0] if citext else "text"))
         conn.execute("select set_config('search_path', %s, true)", [previous_path])
 
 
@@ -48,8 +52,25 @@ def is_own_schema(conn: psycopg.Connection, schema: str) -> bool:
 
 
 def table_names() -> tuple[str, ...]:
-    """The 36 operational tables, in the order in which schema.sql makes them."""
-    return tuple(re.findall(r"^create table (\w+)", _ddl(), flags=re.MULTILINE))
+    """The 37 operational tables, in the order in which schema.sql makes them."""
+    return tuple(_statements())
+
+
+def _missing(conn: psycopg.Connection, schema: str) -> list[str]:
+    """The tables that the schema lacks, in the order in which schema.sql makes them."""
+    there = {
+        table
+        for (table,) in conn.execute(
+            "select relname from pg_class where relnamespace = to_regnamespace(%s)", [_quoted(schema)]
+        )
+    }
+    return [table for table in table_names() if table not in there]
+
+
+def _statements() -> dict[str, str]:
+    """Table -> what makes it, indexes included."""
+    _, *parts = re.split(r"^(?=create table )", _ddl(), flags=re.MULTILINE)
+    return {part.split()[2]: part for part in parts}
 
 
 def _ddl() -> str:

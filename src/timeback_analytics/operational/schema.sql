@@ -1,4 +1,4 @@
--- The operational database that the catalog reads: 36 tables in one schema, with the keys and
+-- The operational database that the catalog reads: 37 tables in one schema, with the keys and
 -- indexes that a deployment needs to answer its own queries. Used by the demo, the tests and
 -- the benchmark; a real deployment brings its own tables.
 -- Run with the new schema first in search_path. {citext} is citext where the server has it, else text.
@@ -361,3 +361,45 @@ create table tb_xp_ledger (
 );
 create index tb_xp_ledger_user_id_idx on tb_xp_ledger (user_id);
 create index tb_xp_ledger_source_event_id_idx on tb_xp_ledger (source_event_id);
+
+-- ROAR's Firestore documents, whatever they hold, one a row. path is the document's, without a
+-- leading slash: guests/G1/runs/R1/trials/T1. Its parts are compared by code point (collate "C"), as
+-- Firestore does; the catalog's expressions are these very ones, or no index would serve them.
+create table roar_document (
+    path        text collate "C" primary key,
+    data        jsonb not null,
+    update_time timestamptz not null
+);
+-- a collection as a whole, such as users/runs; analyze keeps its statistics
+create index roar_document_collection_idx on roar_document ((
+    case
+        when path collate "C" ~ '^[^/]+/[^/]+(?:/[^/]+/[^/]+)*$'
+            then rtrim(
+                split_part(path collate "C", '/', 1)
+                || '/' || split_part(path collate "C", '/', 3)
+                || '/' || split_part(path collate "C", '/', 5)
+                || '/' || split_part(path collate "C", '/', 7),
+                '/'
+            )
+    end
+));
+-- one person's runs, or the trials of one or all of them: person first, then rows
+create index roar_document_owner_idx on roar_document (
+    split_part(path collate "C", '/', 2),
+    (
+    case
+        when path collate "C" ~ '^[^/]+/[^/]+(?:/[^/]+/[^/]+)*$'
+            then rtrim(
+                split_part(path collate "C", '/', 1)
+                || '/' || split_part(path collate "C", '/', 3)
+                || '/' || split_part(path collate "C", '/', 5)
+                || '/' || split_part(path collate "C", '/', 7),
+                '/'
+            )
+    end
+    ),
+    split_part(path collate "C", '/', 4)
+);
+-- a run whose person is not named
+create index roar_document_run_idx on roar_document (split_part(path collate "C", '/', 4))
+where split_part(path collate "C", '/', 4) <> '';

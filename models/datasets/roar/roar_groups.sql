@@ -1,0 +1,7 @@
+select
+    id,
+    name,
+    family_id,
+    parent_org_id,
+    parent_org_type
+from {{ ref('int_roar_group') }}

@@ -1,0 +1,8 @@
+select
+    id,
+    name,
+    description,
+    image,
+    registered,
+    last_updated
+from {{ ref('int_roar_task') }}

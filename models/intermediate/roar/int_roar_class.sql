@@ -1,0 +1,1 @@
+{{ roar_documents('class') }}

@@ -1,0 +1,1 @@
+{{ roar_documents('user_claim') }}

@@ -1,0 +1,1 @@
+{{ roar_runs('user_run') }}

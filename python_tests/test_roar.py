@@ -1,0 +1,429 @@
+"""ROAR's datasets equal their expectation, on documents of every kind of wrongness, whoever asks."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import set_json_loads
+
+from expectation.datasets import facts
+from expectation.roar import (
+    IDS,
+    PEOPLE,
+    Document,
+    NoListError,
+    as_json,
+    documents_of,
+    expected,
+    listed,
+    organizations_asked_for,
+    roar_facts,
+)
+from timeback_analytics.operational import create_operational_schema
+from timeback_analytics.server import EmbeddedServer
+
+SETTING = "app.allowed_roar_org_ids"
+SEEDS = range(20)
+UNKNOWN = "of nobody"
+DATASETS = sorted(roar_facts())
+
+
+class Catalog:
+    """The datasets over an example's documents, in a transaction that is rolled back.
+
+    Attributes:
+        conn: a superuser's connection.
+    """
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self.conn = conn
+        set_json_loads(functools.partial(json.loads, parse_float=Decimal), conn)
+        for dataset in DATASETS:
+            # planned once; a generic plan has to be right under every setting
+            conn.execute(
+                sql.SQL("prepare {} as select {} from {}").format(
+                    sql.Identifier(dataset),
+                    sql.SQL(", ").join(map(sql.Identifier, roar_facts()[dataset]["columns"])),
+                    sql.Identifier("analytics", dataset),
+                )
+            )
+        conn.commit()
+
+    @contextmanager
+    def example(self, documents: list[Document]) -> Iterator[None]:
+        """The documents in the table, until the end."""
+        with self.conn.transaction(force_rollback=True):
+            self.conn.cursor().executemany(
+                "insert into operational.roar_document values (%s, %s, %s)",
+                [(path, as_json(data), written_at) for path, data, written_at in documents],
+            )
+            yield
+
+    def rows(self, dataset: str, setting: str) -> Counter[tuple[Any, ...]]:
+        """What the dataset shows under a setting."""
+        self.conn.execute("select set_config(%s, %s, true)", [SETTING, setting])
+        names = list(roar_facts()[dataset]["columns"])
+        found = self.conn.execute(sql.SQL("execute {}").format(sql.Identifier(dataset))).fetchall()
+        return Counter(_comparable(dict(zip(names, row, strict=True))) for row in found)
+
+
+def _comparable(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(frozenset(row[name]) if name == "org_ids" else _frozen(row[name]) for name in sorted(row))
+
+
+def _frozen(value: Any) -> Any:
+    """A value that can be counted; true is not 1, and a moment is the same in every zone."""
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, dict):
+        return frozenset((name, _frozen(content)) for name, content in value.items())
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+@pytest.fixture(scope="module")
+def catalog(shared_catalog: str) -> Iterator[Catalog]:
+    options = "-c timezone=Asia/Kathmandu -c datestyle=ISO,DMY"
+    # with statements of psycopg's own it would deallocate ours after a rollback
+    with psycopg.connect(shared_catalog, options=options, prepare_threshold=None) as conn:
+        yield Catalog(conn)
+
+
+def _lists(documents: list[Document]) -> list[list[str]]:
+    """Lists of organizations: nobody's, some single ones, several, each that somebody has."""
+    everybody = {
+        org_id
+        for dataset in PEOPLE
+        for row in expected(dataset, documents, None)
+        for org_id in row["org_ids"]
+    }
+    each = sorted(everybody)
+    return [[], [UNKNOWN], *([org_id] for org_id in each[:4]), each[:2], [*each[2:5], UNKNOWN], each]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rows_are_those_of_the_documents(catalog, seed):
+    """As a multiset, for callers with no organization, one, several, all, unknown ones, and everybody."""
+    documents = documents_of(seed)
+    with catalog.example(documents):
+        for organizations in [*_lists(documents), None]:
+            setting = "*" if organizations is None else listed(organizations)
+            allowed = None if organizations is None else frozenset(organizations)
+            for dataset in DATASETS:
+                if dataset in PEOPLE or organizations in (None, []):
+                    wanted = Counter(map(_comparable, expected(dataset, documents, allowed)))
+                    assert catalog.rows(dataset, setting) == wanted, (dataset, setting)
+
+
+def test_the_examples_have_everything():
+    """Or the comparison would compare little: people in and outside organizations, both kinds of value."""
+    belonging: dict[str, set[bool]] = {}
+    seen: dict[tuple[str, str], set[bool]] = {}
+    for seed in SEEDS:
+        documents = documents_of(seed)
+        for dataset in DATASETS:
+            everything = expected(dataset, documents, None)
+            assert everything, dataset
+            for row in everything:
+                for column, value in row.items():
+                    seen.setdefault((dataset, column), set()).add(value is None)
+            if dataset in PEOPLE:
+                belonging.setdefault(dataset, set()).update(bool(row["org_ids"]) for row in everything)
+    assert all(kinds == {True, False} for kinds in belonging.values()), belonging
+    one_sided = [
+        (dataset, column)
+        for (dataset, column), kinds in seen.items()
+        if roar_facts()[dataset]["columns"][column][2] == "null" and kinds != {True, False}
+    ]
+    assert one_sided == []
+
+
+# -- the setting --------------------------------------------------------------------------------------
+
+
+def _settings() -> Iterator[str]:
+    """Lists in many spellings, good and bad: ids and tokens thrown together."""
+    chance = random.Random("roar settings")
+    yield from (
+        "",
+        " ",
+        "\t\n\v\f\r ",
+        "{}",
+        "{ }",
+        "*",
+        " * ",
+        "{*}",
+        "*,a",
+        "a,*",
+        '"*"',
+        ",",
+        "{,}",
+        "a,",
+        ",a",
+    )
+    yield from (
+        "a,,b",
+        "a, ,b",
+        "{a",
+        "a}",
+        "{{a}}",
+        "{a},{b}",
+        "null",
+        "a,NULL",
+        '"null"',
+        '""',
+        '"',
+        '"a',
+        '"a"b',
+    )
+    yield from (
+        'a"b"',
+        '"a" "b"',
+        "a b",
+        "a/b",
+        '"a/b"',
+        '"a\\/b"',
+        '"a\\',
+        '"\\"',
+        '"a\\\\"',
+        "a\\b",
+        '"a,null,b"',
+    )
+    yield from (
+        "[0:1]={a,b}",
+        "[a]",
+        "a;b",
+        "a\u00a0",
+        "' or true --",
+        '{"a","b,c"}',
+        '{"a","b\\"}',
+        '"{a}"',
+        "(a)",
+    )
+    tokens = (
+        *(listed([element]) for element in IDS[:30]),
+        ",",
+        ",",
+        " ",
+        "{",
+        "}",
+        '"',
+        "\\",
+        "a",
+        "null",
+        "*",
+        "/",
+    )
+    for _ in range(600):
+        yield "".join(chance.choices(tokens, k=chance.randint(1, 7)))
+    for _ in range(100):
+        elements = chance.sample(IDS, chance.randint(1, 5))
+        text = ", ".join(listed([element], quote_all=chance.random() < 0.5) for element in elements)
+        yield f"{{{text}}}" if chance.random() < 0.5 else text
+
+
+def test_every_text_of_the_setting_is_read_as_documented(catalog):
+    """A list gives its ids, anything else an error that names the setting and the element: never more."""
+    query = "select is_everyone, org_ids from analytics_internal.roar_caller_scope(%s, %s, null, true)"
+    outcomes = Counter()
+    for setting in _settings():
+        try:
+            wanted = organizations_asked_for(setting)
+        except NoListError as error:
+            with pytest.raises(psycopg.errors.InvalidParameterValue) as caught, catalog.conn.transaction():
+                catalog.conn.execute(query, [SETTING, setting])
+            message = caught.value.diag.message_primary
+            assert message == f'{SETTING} holds "{error.element}", which is not an organization id', setting
+            outcomes["error"] += 1
+        else:
+            is_everyone, org_ids = catalog.conn.execute(query, [SETTING, setting]).fetchone()
+            assert is_everyone == (wanted is None), setting
+            assert sorted(org_ids) == sorted(wanted or ()), setting
+            outcomes["list"] += 1
+    assert min(outcomes["error"], outcomes["list"]) > 100
+
+
+@pytest.mark.parametrize("standard_strings", ["on", "off"])
+def test_an_array_of_ids_as_text_is_a_list(catalog, standard_strings):
+    """So a client need not know how to quote; `*` is refused there, since it could be meant as everybody."""
+    ids = [element for element in IDS if element != "*"]
+    with catalog.conn.transaction(force_rollback=True):
+        if catalog.conn.info.server_version < 190000:
+            catalog.conn.execute(f"set local standard_conforming_strings = {standard_strings}")
+        found = catalog.conn.execute(
+            "select org_ids from analytics_internal.roar_caller_scope('x', %s::text[]::text, null, false)",
+            [ids],
+        ).fetchone()[0]
+    assert sorted(found) == sorted(ids)
+    with pytest.raises(psycopg.errors.InvalidParameterValue), catalog.conn.transaction():
+        catalog.conn.execute(
+            "select from analytics_internal.roar_caller_scope('x', %s::text[]::text, null, true)", [["*"]]
+        )
+
+
+def test_a_malformed_setting_is_an_error_of_every_scoped_dataset(catalog):
+    with catalog.example(documents_of(0)):
+        for dataset in PEOPLE:
+            with (
+                pytest.raises(
+                    psycopg.errors.InvalidParameterValue, match=re.escape(SETTING) + ' holds "b c"'
+                ),
+                catalog.conn.transaction(),
+            ):
+                catalog.rows(dataset, "a, b c")
+
+
+# -- bindings -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("roster", "roar", "wanted"),
+    [
+        ([], [], {"a", "b", "c"}),
+        ([], ["a"], {"a"}),
+        ([], ["a", "b", "elsewhere"], {"a", "b"}),
+        # bound to the roster's organizations alone: nothing of ROAR, whatever it asks for
+        (["00000000-0000-4000-8000-00000000000a"], [], set()),
+        (["00000000-0000-4000-8000-00000000000a"], ["b"], {"b"}),
+    ],
+)
+def test_a_role_that_is_bound_anywhere_is_bound_in_roar(catalog, roster, roar, wanted):
+    documents = [
+        (f"users/{org_id}", {"schools": {"current": [org_id]}}, datetime(2025, 1, 1, tzinfo=UTC))
+        for org_id in "abc"
+    ]
+    with catalog.example(documents):
+        conn = catalog.conn
+        conn.execute("create role roar_reader in role timeback_reader")
+        for table, org_ids in (("scope_binding", roster), ("roar_scope_binding", roar)):
+            for org_id in org_ids:
+                conn.execute(f"insert into analytics_internal.{table} values ('roar_reader', %s)", [org_id])
+        conn.execute("set local role roar_reader")
+        rows = catalog.rows("roar_users", "a, b, c")
+        assert {next(iter(org_ids)) for *_, org_ids in map(_org_ids_last, rows)} == wanted
+        if roster or roar:
+            assert catalog.rows("roar_users", "*") == rows
+
+
+def _org_ids_last(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (next(value for value in row if isinstance(value, frozenset) and value),)
+
+
+def test_a_role_that_is_bound_in_roar_alone_sees_no_roster(catalog):
+    """The other way round, and by set role from a login that is bound."""
+    with catalog.example([]):
+        conn = catalog.conn
+        conn.execute("create role roar_reader in role timeback_reader")
+        conn.execute("insert into analytics_internal.roar_scope_binding values ('roar_reader', 'a')")
+        scope = "select is_everyone, org_ids from analytics_internal.int_caller_scope"
+        conn.execute("grant usage on schema analytics_internal to roar_reader")
+        conn.execute("grant select on analytics_internal.int_caller_scope to roar_reader")
+        conn.execute("set local role roar_reader")
+        for setting in ("*", "00000000-0000-4000-8000-00000000000a"):
+            conn.execute("select set_config('app.allowed_org_ids', %s, true)", [setting])
+            assert conn.execute(scope).fetchone() == (False, [])
+
+
+# -- indexes ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(shared_catalog: str) -> Iterator[psycopg.Connection]:
+    """60,000 trials of 600 users in 60 districts, rolled back at the end."""
+    with psycopg.connect(shared_catalog) as conn:
+        conn.execute(
+            """insert into operational.roar_document
+            select
+                'users/U' || u,
+                jsonb_build_object('districts', jsonb_build_object('current', array['D' || u % 60])), now()
+            from generate_series(1, 600) as u
+            union all
+            select 'users/U' || u || '/runs/R' || u || '-' || r, '{}', now()
+            from generate_series(1, 600) as u, generate_series(1, 2) as r
+            union all
+            select
+                'users/U' || u || '/runs/R' || u || '-' || r || '/trials/T' || t,
+                '{"correct": 1, "rt": 800}', now()
+            from generate_series(1, 600) as u, generate_series(1, 2) as r, generate_series(1, 50) as t"""
+        )
+        conn.execute("analyze operational.roar_document")
+        yield conn
+        conn.rollback()
+
+
+@pytest.mark.parametrize("setting", ["D7", "D7, D8, D9", "*"])
+@pytest.mark.parametrize(
+    ("where", "trials"),
+    {
+        "a run and its user": ("user_id = 'U7' and run_id = 'R7-1'", 50),
+        "a run": ("run_id = 'R7-1'", 50),
+        "a user": ("user_id = 'U7'", 100),
+    }.values(),
+)
+def test_the_trials_of_a_run_answer_from_an_index(many, setting, where, trials):
+    many.execute("select set_config(%s, %s, true)", [SETTING, setting])
+    query = f"select id, correct, rt, org_ids from analytics.roar_user_trials where {where}"
+    assert len(many.execute(query).fetchall()) == trials
+    assert _most_trials_read(many, query) <= 2 * trials
+
+
+def test_the_trials_of_a_district_answer_from_an_index(many):
+    many.execute("select set_config(%s, %s, true)", [SETTING, "D7"])
+    query = "select count(*), sum(correct) from analytics.roar_user_trials"
+    assert many.execute(query).fetchone() == (1000, 1000)
+    # by an index, person by person; runs and people stand between
+    assert _most_trials_read(many, query) <= 2 * 1000
+
+
+def _most_trials_read(conn: psycopg.Connection, query: str) -> int:
+    """How many rows the most laborious scan of the trials read, those removed by a filter among them.
+
+    Scans of the small index of what is above trials are left out.
+    """
+    (plan,) = conn.execute(f"explain (analyze, format json) {query}").fetchone()[0]
+
+    def scans(node: dict[str, Any]) -> Iterator[int]:
+        if node["Node Type"].endswith("Scan") and node.get("Relation Name") == "roar_document":
+            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+            rows += node.get("Rows Removed by Index Recheck", 0)
+            is_small = "roar_document_collection_idx" in json.dumps(node)
+            yield 0 if is_small else int(rows * node["Actual Loops"])
+        for child in node.get("Plans", []):
+            yield from scans(child)
+
+    return max(scans(plan["Plan"]), default=0)
+
+
+# -- without ROAR -------------------------------------------------------------------------------------
+
+
+def test_a_server_without_the_table_has_everything_else(
+    embedded_server: EmbeddedServer, new_database: Callable[..., str], dbt: Callable[..., Any]
+) -> None:
+    """On any target but the embedded one ROAR has to be asked for; asked for, its table must be there."""
+    name = new_database("without_roar")
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        create_operational_schema(conn, "operational")
+        conn.execute("drop table operational.roar_document")
+        server = {"PGHOST": str(embedded_server.socket_dir), "PGUSER": "postgres", "PGDATABASE": name}
+        run = ("run", "--target", "server", "--vars")
+        refused = dbt(name, *run, "{source_schema: operational, roar: true}", check=False, env=server)
+        assert refused.returncode != 0 and "operational.roar_document: table is missing" in refused.stdout
+        dbt(name, *run, "{source_schema: operational}", env=server)
+        views = conn.execute(
+            "select relname::text from pg_class where relnamespace = 'analytics'::regnamespace order by 1"
+        ).fetchall()
+    assert [view for (view,) in views] == sorted(facts())
