@@ -17,6 +17,7 @@
             end
             $create_schema$;
             {{ create_scope_binding() }}
+            {{ create_deployed_view() }}
             {{ create_caller_scope_function() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
@@ -187,13 +188,55 @@
     subtransaction, which a parallel query may not do.
 -#}
 {% macro create_caller_scope_function() %}
-    create or replace function {{ internal_schema() }}.caller_scope(
-        setting_name text, requested text, binding uuid[], may_see_everyone boolean,
-        out is_everyone boolean, out org_ids uuid[]
-    )
-    language plpgsql stable parallel safe
-    set search_path = pg_catalog, pg_temp
-    as $caller_scope$
+    -- made only where it is not there as it should be: a run that changes nothing writes nothing
+    do $create_function$
+    begin
+        if not exists (
+            select from pg_catalog.pg_proc
+            inner join pg_catalog.pg_language on pg_proc.prolang = pg_language.oid
+            where
+                pg_proc.oid = to_regprocedure('{{ internal_schema() }}.caller_scope(text, text, uuid[], boolean)')
+                and pg_proc.prosrc = $caller_scope${{ caller_scope_body() }}$caller_scope$
+                and pg_proc.proargnames = '{setting_name, requested, binding, may_see_everyone, is_everyone, org_ids}'
+                and pg_proc.proallargtypes = '{text, text, uuid[], boolean, boolean, uuid[]}'::regtype[]::oid[]
+                and pg_language.lanname = 'plpgsql'
+                and pg_proc.provolatile = 's'
+                and pg_proc.proparallel = 's'
+                and pg_proc.proconfig = '{"search_path=pg_catalog, pg_temp"}'
+                and not (pg_proc.prosecdef or pg_proc.proleakproof or pg_proc.proisstrict or pg_proc.proretset)
+        ) then
+            create or replace function {{ internal_schema() }}.caller_scope(
+                setting_name text, requested text, binding uuid[], may_see_everyone boolean,
+                out is_everyone boolean, out org_ids uuid[]
+            )
+            language plpgsql stable parallel safe
+            set search_path = pg_catalog, pg_temp
+            as $caller_scope${{ caller_scope_body() }}$caller_scope$;
+        end if;
+    end
+    $create_function$;
+    -- a view calls its functions as whoever asks it; on a server whose default privileges take this
+    -- away from everybody, no reader could. Without usage of the schema it lets nobody else call it.
+    do $grant$
+    begin
+        if not exists (
+            select from pg_catalog.aclexplode(
+                (
+                    select coalesce(proacl, acldefault('f', proowner)) from pg_catalog.pg_proc
+                    where oid = '{{ internal_schema() }}.caller_scope(text, text, uuid[], boolean)'::regprocedure
+                )
+            ) as granted
+            where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'
+        ) then
+            grant execute on function {{ internal_schema() }}.caller_scope(text, text, uuid[], boolean) to public;
+        end if;
+    end
+    $grant$;
+{% endmacro %}
+
+
+{#- The function's body, in PL/pgSQL. -#}
+{% macro caller_scope_body() %}
     declare
         white_space constant text := e' \t\n\x0b\f\r';
         elements text[];
@@ -247,23 +290,4 @@
             where binding is null or element::uuid = any(binding)
         );
     end
-    $caller_scope$;
-    -- a view calls its functions as whoever asks it; on a server whose default privileges take this
-    -- away from everybody, no reader could. Without usage of the schema it lets nobody else call it.
-    do $grant$
-    begin
-        if not exists (
-            select from pg_catalog.aclexplode(
-                (
-                    select coalesce(proacl, acldefault('f', proowner)) from pg_catalog.pg_proc
-                    where oid = '{{ internal_schema() }}.caller_scope(text, text, uuid[], boolean)'::regprocedure
-                )
-            ) as granted
-            where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'
-        ) then
-            grant execute on function {{ internal_schema() }}.caller_scope(text, text, uuid[], boolean) to public;
-        end if;
-    end
-    $grant$;
 {% endmacro %}
-

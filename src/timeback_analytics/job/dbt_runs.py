@@ -1,0 +1,157 @@
+"""dbt, run in this very process.
+
+A dbt of its own would outlive a job that is killed, and go on deploying when the job's lock is gone.
+Each job has a target folder of its own, so that nothing half-written by an earlier one is ever read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timeback_analytics.errors import TimebackError
+
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a model, test, seed, source or hook."""
+
+    name: str
+    kind: str
+    """model, test, seed, source or operation."""
+    status: str
+    """success, pass, warn, error, fail, skipped, runtime error: dbt's own words."""
+    message: str
+    seconds: float
+    failures: int | None = None
+    rows: int | None = None
+    materialized: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, rather than warned or was skipped."""
+        return self.status in ("error", "fail", "runtime error")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a dbt command."""
+
+    success: bool
+    results: Sequence[Result]
+    notes: Sequence[str] = ()
+    """What the project's macros said, and dbt's warnings."""
+    error: str = ""
+    """Why dbt itself stopped, when no result tells."""
+
+    @property
+    def messages(self) -> list[str]:
+        """Every error, dbt's own first."""
+        return [self.error] * bool(self.error) + [one.message for one in self.results if one.failed]
+
+
+@dataclass
+class DbtRuns:
+    """Runs dbt commands on one project and target, which is parsed once.
+
+    Attributes:
+        project: the folder of dbt_project.yml.
+        profiles: the folder of profiles.yml.
+        target: dbt's target.
+        folder: where dbt's target folder and log go.
+        variables: dbt's --vars, as YAML.
+        threads: dbt's threads; None for the profile's.
+        on_progress: called with (done, total) as nodes finish.
+    """
+
+    project: Path
+    profiles: Path
+    target: str
+    folder: Path
+    variables: str
+    threads: int | None
+    on_progress: Callable[[int, int], None]
+    _manifest: Any = None
+    _notes: list[str] = field(default_factory=list)
+
+    @property
+    def target_path(self) -> Path:
+        """dbt's target folder."""
+        return self.folder / "target"
+
+    def parse(self) -> Ran:
+        """Read the project; every later command uses what was read."""
+        return self._invoke("parse", "--no-partial-parse")
+
+    def invoke(self, *arguments: str) -> Ran:
+        """Run a dbt command."""
+        return self._invoke(*arguments)
+
+    def _invoke(self, *arguments: str) -> Ran:
+        from dbt.cli.main import dbtRunner  # takes seconds, which `timeback --help` need not
+
+        self._notes = []
+        # a manifest is what dbt keeps between commands, and no option of its own turns its colours off in files
+        runner = dbtRunner(manifest=self._manifest, callbacks=[self._listen])
+        done = runner.invoke(
+            [
+                *arguments,
+                *("--project-dir", str(self.project), "--profiles-dir", str(self.profiles)),
+                *("--target", self.target, "--target-path", str(self.target_path)),
+                *("--log-path", str(self.folder), "--log-level", "none", "--log-level-file", "debug"),
+                *("--no-use-colors", "--no-use-colors-file", "--vars", self.variables),
+                *(("--threads", str(self.threads)) if self.threads and arguments[0] != "parse" else ()),
+            ]
+        )
+        if arguments[0] == "parse" and done.success:
+            self._manifest = done.result
+        results = [_result(one) for one in getattr(done.result, "results", None) or ()]
+        error = "" if done.exception is None else _text(done.exception)
+        return Ran(done.success, results, list(dict.fromkeys(self._notes)), error)
+
+    def _listen(self, event: Any) -> None:
+        if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
+            self._notes.append(_plain(event.info.msg))
+        elif event.info.name in ("LogModelResult", "LogTestResult", "LogSeedResult", "LogFreshnessResult"):
+            self.on_progress(event.data.index, event.data.total)
+
+
+def profiles_folder(project: Path) -> Path:
+    """The folder of profiles.yml: DBT_PROFILES_DIR, or the project's.
+
+    Raises:
+        TimebackError: there is none in it.
+    """
+    folder = Path(os.environ.get("DBT_PROFILES_DIR") or project)
+    if not (folder / "profiles.yml").is_file():
+        raise TimebackError(f"There is no profiles.yml in {folder}. `timeback setup` makes one.")
+    return folder
+
+
+def _result(one: Any) -> Result:
+    node = getattr(one, "node", None)
+    response = getattr(one, "adapter_response", None) or {}
+    return Result(
+        name=getattr(node, "name", None) or str(getattr(one, "unique_id", "")),
+        kind=str(getattr(node, "resource_type", "operation")),
+        status=str(one.status),
+        message=_plain(one.message or ""),
+        seconds=round(one.execution_time, 3),
+        failures=getattr(one, "failures", None),
+        rows=response.get("rows_affected") if isinstance(response, dict) else None,
+        materialized=getattr(getattr(node, "config", None), "materialized", None),
+    )
+
+
+def _text(error: BaseException) -> str:
+    return _plain(str(error)) or type(error).__name__
+
+
+def _plain(text: str) -> str:
+    return _COLORS.sub("", text).strip()
