@@ -1,13 +1,16 @@
 """dbt, run in this very process.
 
 A dbt of its own would outlive a job that is killed, and go on deploying when the job's lock is gone.
-Each job has a target folder of its own, so that nothing half-written by an earlier one is ever read.
+Each job has a target folder of its own, so that nothing half-written by an earlier one is ever read. What dbt
+knows of the project's files is handed on from the last job that read them to the end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +18,7 @@ from typing import Any
 
 from timeback_analytics.errors import TimebackError
 
+_PARSED = "partial_parse.msgpack"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -65,6 +69,7 @@ class DbtRuns:
         profiles: the folder of profiles.yml.
         target: dbt's target.
         folder: where dbt's target folder and log go.
+        parsed: where dbt's own notes on the project's files are kept from one job to the next.
         variables: dbt's --vars, as YAML.
         threads: dbt's threads; None for the profile's.
         on_progress: called with (done, total) as nodes finish.
@@ -74,6 +79,7 @@ class DbtRuns:
     profiles: Path
     target: str
     folder: Path
+    parsed: Path
     variables: str
     threads: int | None
     on_progress: Callable[[int, int], None]
@@ -87,7 +93,16 @@ class DbtRuns:
 
     def parse(self) -> Ran:
         """Read the project; every later command uses what was read."""
-        return self._invoke("parse", "--no-partial-parse")
+        self.target_path.mkdir(parents=True, exist_ok=True)
+        known = self.target_path / _PARSED
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(self.parsed, known)
+        done = self._invoke("parse")
+        if done.success and known.exists():
+            # whole or not at all
+            shutil.copyfile(known, self.parsed.with_suffix(".new"))
+            self.parsed.with_suffix(".new").replace(self.parsed)
+        return done
 
     def invoke(self, *arguments: str) -> Ran:
         """Run a dbt command."""
