@@ -19,6 +19,10 @@ from typing import Any
 from timeback_analytics.errors import TimebackError
 
 _PARSED = "partial_parse.msgpack"
+# dbt's events for a node that is done, and what each calls the number of nodes
+_TOTALS = {"LogModelResult": "total", "LogSeedResult": "total", "LogTestResult": "num_models", "LogFreshnessResult": "total"}
+# a documented Decimal is numeric, of whatever precision
+_NOISE = "Detected columns with numeric type and unspecified precision/scale"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -132,9 +136,11 @@ class DbtRuns:
 
     def _listen(self, event: Any) -> None:
         if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
-            self._notes.append(_plain(event.info.msg))
-        elif event.info.name in ("LogModelResult", "LogTestResult", "LogSeedResult", "LogFreshnessResult"):
-            self.on_progress(event.data.index, event.data.total)
+            note = _plain(event.info.msg)
+            if not note.startswith(_NOISE):
+                self._notes.append(note)
+        elif event.info.name in _TOTALS:
+            self.on_progress(event.data.index, getattr(event.data, _TOTALS[event.info.name]))
 
 
 def profiles_folder(project: Path) -> Path:
