@@ -21,6 +21,10 @@ _SOURCES = {
             "tables": [
                 {
                     "name": "thing",
+                    "config": {
+                        "loaded_at_field": "seen_at",
+                        "freshness": "{{ var('source_freshness', {}).get('thing') }}",
+                    },
                     "columns": [
                         {"name": "id", "data_type": "integer"},
                         {"name": "name", "data_type": "text"},
@@ -45,13 +49,15 @@ class SmallProject:
 
     def __post_init__(self) -> None:
         settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text())
-        del settings["seeds"], settings["data_tests"]
+        del settings["seeds"], settings["data_tests"], settings["docs-paths"]
         settings["models"]["timeback_analytics"].pop("staging")
         self._write("dbt_project.yml", yaml.safe_dump(settings, sort_keys=False))
         shutil.copytree(ROOT / "macros", self.folder / "macros")
         shutil.copy(ROOT / "profiles.yml.example", self.folder / "profiles.yml")
         self._write("models/groups.yml", (ROOT / "models" / "groups.yml").read_text())
         self._write("models/sources.yml", yaml.safe_dump(_SOURCES))
+        scope = ROOT / "models" / "intermediate" / "int_caller_scope.sql"
+        self.internal("int_caller_scope", scope.read_text())
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -63,12 +69,23 @@ class SmallProject:
         self._write(f"models/intermediate/{name}.sql", sql)
 
     def dataset(
-        self, name: str, sql: str, columns: Mapping[str, str], description: str = "Things.", **meta: Any
+        self,
+        name: str,
+        sql: str,
+        columns: Mapping[str, str],
+        description: str = "Things.",
+        tests: Mapping[str, list[Any]] | None = None,
+        **meta: Any,
     ) -> None:
-        """Write a dataset: its SQL, its columns with their types, its meta."""
+        """Write a dataset: its SQL, its columns with their types, tests of columns, its meta."""
         self._write(f"models/datasets/{name}.sql", sql)
         listed = [
-            {"name": column, "data_type": data_type, "description": f"The {column}."}
+            {
+                "name": column,
+                "data_type": data_type,
+                "description": f"The {column}.",
+                "data_tests": (tests or {}).get(column, []),
+            }
             for column, data_type in columns.items()
         ]
         model = {"name": name, "description": description, "config": {"meta": meta}, "columns": listed}

@@ -15,6 +15,7 @@ OTHER = "deploy_in_place_other"
 INT_THING = "select id, name from {{ source('operational', 'thing') }}"
 INT_NAME = "select name from {{ ref('int_thing') }}"
 THINGS = "select id, name from {{ ref('int_thing') }}"
+MODELS = ("int_caller_scope", "int_thing", "int_name", "things", "names")
 COLUMNS = {"id": "integer", "name": "text"}
 
 
@@ -42,8 +43,8 @@ def template(
     name = new_database("deploy_in_place_template")
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
         conn.execute("create schema operational")
-        conn.execute("create table operational.thing (id int, name text)")
-        conn.execute("insert into operational.thing values (1, 'one'), (2, 'two')")
+        conn.execute("create table operational.thing (id int, name text, seen_at timestamptz default now())")
+        conn.execute("insert into operational.thing (id, name) values (1, 'one'), (2, 'two')")
     with pytest.MonkeyPatch.context() as environment:
         _point_at(environment, embedded_server, name)
         made = small_catalog(tmp_path_factory.mktemp("template")).run()
@@ -113,14 +114,20 @@ def oid(conn: psycopg.Connection, view: str) -> int:
     return conn.execute("select %s::regclass::oid", [view]).fetchone()[0]
 
 
-def test_a_run_that_changes_nothing_writes_nothing_and_locks_nothing(project, conn, embedded_server, database):
+def test_a_run_that_changes_nothing_writes_nothing_and_locks_nothing(
+    project, conn, embedded_server, database
+):
     """While somebody holds every view for themselves, which any lock of the run's would wait for."""
     before = rows_of_catalog(conn)
     with psycopg.connect(embedded_server.dsn(database)) as holder:
-        for schema, view in (("analytics", "things"), ("analytics", "names"), ("analytics_internal", "int_thing")):
+        for schema, view in (
+            ("analytics", "things"),
+            ("analytics", "names"),
+            ("analytics_internal", "int_thing"),
+        ):
             holder.execute(f"lock table only {schema}.{view} in access exclusive mode")
         outcomes = project.run(deploy_lock_seconds=0)
-    assert outcomes == dict.fromkeys(("int_thing", "int_name", "things", "names"), "unchanged")
+    assert outcomes == dict.fromkeys(MODELS, "unchanged")
     assert rows_of_catalog(conn) == before
 
 
@@ -151,7 +158,7 @@ def test_what_somebody_changed_by_hand_is_mended(project, conn, what):
         conn.execute(f"alter view analytics.things owner to current_user; drop owned by {OTHER}")
         outcome = "unchanged"
     outcomes = project.run(replace_columns=True)
-    assert outcomes == {"int_thing": "unchanged", "int_name": "unchanged", "names": "unchanged", "things": outcome}
+    assert outcomes == {**dict.fromkeys(MODELS, "unchanged"), "things": outcome}
     assert conn.execute(state).fetchall() == before
     assert set(project.run().values()) == {"unchanged"}
 
@@ -164,22 +171,29 @@ def test_a_changed_view_keeps_oid_grants_and_what_stands_on_it(project, conn):
     assert project.run()["things"] == "replaced"
     assert oid(conn, "analytics.things") == before
     assert conn.execute("select * from bi.report").fetchall() == [("two",)]
-    assert conn.execute(
-        "select has_table_privilege(%s, 'analytics.things', 'select')", [OTHER]
-    ).fetchone()[0]
-    assert conn.execute("select obj_description('analytics.things'::regclass)").fetchone()[0] == "Other words."
+    assert conn.execute("select has_table_privilege(%s, 'analytics.things', 'select')", [OTHER]).fetchone()[0]
+    assert (
+        conn.execute("select obj_description('analytics.things'::regclass)").fetchone()[0] == "Other words."
+    )
 
 
 def test_columns_change_only_when_told_to(project, conn):
-    project.dataset("things", "select name as id, id as called from {{ ref('int_thing') }}", {"id": "text", "called": "integer"})
+    project.dataset(
+        "things",
+        "select name as id, id as called from {{ ref('int_thing') }} -- why",
+        {"id": "text", "called": "integer"},
+    )
     before = rows_of_catalog(conn)
     said = project.fail()
-    assert "The columns of \"analytics\".\"things\" change" in said
+    assert 'The columns of "analytics"."things" change' in said
     assert "gone: name; new: called; of another type: id (integer, to be text)" in said
     assert "replace_columns: true" in said and "--replace-columns" in said
     assert rows_of_catalog(conn) == before
     assert project.run(replace_columns=True)["things"] == "columns replaced"
-    assert conn.execute("select id, called from analytics.things order by called").fetchall() == [("one", 1), ("two", 2)]
+    assert conn.execute("select id, called from analytics.things order by called").fetchall() == [
+        ("one", 1),
+        ("two", 2),
+    ]
     assert set(project.run().values()) == {"unchanged"}
 
 
@@ -196,14 +210,18 @@ def test_new_columns_come_with_the_old_grants(project, conn, embedded_server, da
 
 def set_aside(conn: psycopg.Connection) -> list[str]:
     """Names of the views that were set aside."""
-    found = conn.execute("select relname from pg_class where relname like '%set_aside%' order by 1").fetchall()
+    found = conn.execute(
+        "select relname from pg_class where relname like '%set_aside%' order by 1"
+    ).fetchall()
     return [name for (name,) in found]
 
 
 def test_our_views_go_on_answering_until_their_own_turn_comes(project, conn):
     """A run that ends half-way leaves each view with an answer, and the next run finishes."""
     project.internal("int_thing", "select name as called from {{ source('operational', 'thing') }}")
-    project.internal("int_name", "select called as name, 1 / 0 as broken from {{ ref('int_thing') }} where cal led")
+    project.internal(
+        "int_name", "select called as name, 1 / 0 as broken from {{ ref('int_thing') }} where cal led"
+    )
     project.dataset("things", "select called from {{ ref('int_thing') }}", {"called": "text"})
     said = project.fail(replace_columns=True)
     assert "int_name" in said
@@ -214,9 +232,7 @@ def test_our_views_go_on_answering_until_their_own_turn_comes(project, conn):
     assert f"Old columns are kept as analytics_internal.{kept}, since analytics_internal.int_name" in said
 
     project.internal("int_name", "select called as name from {{ ref('int_thing') }}")
-    assert project.run() == {
-        "int_thing": "unchanged", "things": "unchanged", "int_name": "replaced", "names": "unchanged",
-    }  # fmt: skip
+    assert project.run() == {**dict.fromkeys(MODELS, "unchanged"), "int_name": "replaced"}
     assert set_aside(conn) == []
     assert conn.execute("select name from analytics.names").fetchall() == [("one",), ("two",)]
 
@@ -280,7 +296,9 @@ def test_an_appended_column_reaches_what_selects_every_column(project, conn):
 
 def test_a_stored_table_gives_way_to_a_view(project, conn):
     conn.execute("drop view analytics_internal.int_thing cascade")
-    conn.execute("create table analytics_internal.int_thing as select id, name from operational.thing where id = 1")
+    conn.execute(
+        "create table analytics_internal.int_thing as select id, name from operational.thing where id = 1"
+    )
     conn.execute("create view analytics.things as select id, name from analytics_internal.int_thing")
     before = oid(conn, "analytics.things")
     project.run()
@@ -338,7 +356,9 @@ def test_a_view_whose_model_is_gone_is_told_of_and_dropped_on_request(project, c
     assert "mine" not in project.text
     project.run(remove_old_views=True)
     assert "Dropped analytics.names" in project.text and "Dropped analytics_internal.int_name" in project.text
-    left = conn.execute("select relname from pg_class where relname in ('names', 'int_name', 'mine')").fetchall()
+    left = conn.execute(
+        "select relname from pg_class where relname in ('names', 'int_name', 'mine')"
+    ).fetchall()
     assert left == [("mine",)]
     project.run()
     assert "no model" not in project.text

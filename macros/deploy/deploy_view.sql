@@ -215,7 +215,9 @@
 {#- PL/pgSQL: raises which columns of a view would change. The new ones are those of a view that goes with the error. -#}
 {% macro raise_which_columns(relation, sql) %}
     {%- set to_come = internal_schema() ~ '.to_come_' ~ local_md5(relation.identifier) %}
-    create view {{ to_come }} as ({{ sql }});
+    create view {{ to_come }} as (
+        {{ sql }}
+    );
     select concat_ws(
         '; ',
         'gone: ' || string_agg(quote_ident(old.attname), ', ' order by old.attnum) filter (where new.attname is null),

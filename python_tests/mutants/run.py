@@ -90,7 +90,8 @@ class Workshop:
         with self._database(name) as database:
             if mutation and any(test in ON_ONE_DATABASE for test in tests):
                 selection = ["--select", *mutation.selection.split()] if mutation.selection else []
-                deployed = self._dbt(project, database, "run", *selection)
+                # a mutant's columns are to be found out by a test, and not kept out by the deploy
+                deployed = self._dbt(project, database, "run", "--vars", "replace_columns: true", *selection)
                 if deployed.returncode:
                     return f"dbt run: {_reason(deployed.stdout)}", "", False
             output = ""

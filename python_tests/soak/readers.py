@@ -20,12 +20,14 @@ class Readers(AbstractContextManager):
         relations: what is read, as it stands in SQL; each must have rows from the beginning.
         scope: the scope of the sessions.
         number: how many readers.
+        pause: seconds between two reads of a reader.
     """
 
     dsn: str
     relations: Sequence[str]
     scope: str = "*"
     number: int = 3
+    pause: float = 0.0
     answers: int = 0
     errors: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
@@ -53,7 +55,7 @@ class Readers(AbstractContextManager):
             # not all of them on one view at a time
             start = number * len(self.relations) // self.number
             for relation in itertools.cycle([*self.relations[start:], *self.relations[:start]]):
-                if self._stop.is_set():
+                if self._stop.wait(self.pause):
                     return
                 began = time.monotonic()
                 try:

@@ -133,7 +133,9 @@ class Soak:
                         node.raw_code = f"{plain[node.unique_id]}\n-- redeploy {number}"
                     # appended on one run, which can be done in place, and gone on the next, which cannot
                     if node.name == CHANGING_MODEL and number % 5 == 0:
-                        node.raw_code = f"select model.*, {number} as extra from (\n{node.raw_code}\n) as model"
+                        node.raw_code = (
+                            f"select model.*, {number} as extra from (\n{node.raw_code}\n) as model"
+                        )
                 done = dbtRunner(manifest=manifest).invoke(["run", *arguments, *variables])
                 if not done.success:
                     self.problems.append(f"redeploy {number}: {done.exception or ''} {done.result}")
@@ -141,7 +143,9 @@ class Soak:
                     if one.node.resource_type == "model":
                         outcomes[one.message] = outcomes.get(one.message, 0) + 1
                 print(f"redeploy {number}: {readers.verdict()}", flush=True)
-        self.judge(f"{count} redeploys of {len(models)} views ({outcomes})", readers, time.monotonic() - started)
+        self.judge(
+            f"{count} redeploys of {len(models)} views ({outcomes})", readers, time.monotonic() - started
+        )
         if not {"replaced", "columns replaced", "unchanged"} <= outcomes.keys() and count >= 6:
             self.problems.append(f"the redeploys were not of every kind: {outcomes}")
         with psycopg.connect(self.dsn) as conn:
@@ -155,10 +159,12 @@ class Soak:
         """Kill jobs at random moments, each of which has something to deploy; the next must be green."""
         self._change(0)
         began = time.monotonic()
-        self.expect(0, self.job("--no-tests", "--no-check"), "the job that tells how long one takes")
+        self.expect(
+            0, self.job("--no-tests", "--no-check", "--no-rows"), "the job that tells how long one takes"
+        )
         usual = time.monotonic() - began
         moments: dict[str, int] = {}
-        with Readers(self.dsn, self.relations) as readers:
+        with Readers(self.dsn, self.relations, pause=0.05) as readers:
             for number in range(1, count + 1):
                 self._change(number)
                 wait = self.chance.uniform(0, usual)
@@ -173,12 +179,14 @@ class Soak:
                     moment = f"after {last[-1].split()[0]}" if last else "before the first step was done"
                 moments[moment] = moments.get(moment, 0) + 1
                 print(f"kill {number}, {wait:.1f} s: {moment}; {readers.verdict()}", flush=True)
-                self.expect(0, self.job("--no-tests", "--no-check"), f"the job after kill {number}")
+                self.expect(
+                    0, self.job("--no-tests", "--no-check", "--no-rows"), f"the job after kill {number}"
+                )
         self.judge(f"{count} kills ({moments})", readers, time.monotonic() - began)
         self.expect(0, self.job(), "the job with every step")
 
     def _change(self, number: int) -> None:
-        for path in (self.project / "models").rglob("*.sql"):
+        for path in (self.project / "models" / "datasets").rglob("*.sql"):
             text = path.read_text().split("\n-- change ")[0]
             path.write_text(f"{text}\n-- change {number}\n")
 
@@ -204,7 +212,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     soak = Soak(home, options.seed)
     try:
         soak.open()
-        print(f"Reading {len(soak.relations)} views, of {soak.views} published ones and as many on top", flush=True)
+        print(
+            f"Reading {len(soak.relations)} views, of {soak.views} published ones and as many on top",
+            flush=True,
+        )
         if options.redeploys:
             soak.redeploys(options.redeploys)
         if options.kills:

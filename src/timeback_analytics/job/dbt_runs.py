@@ -20,7 +20,12 @@ from timeback_analytics.errors import TimebackError
 
 _PARSED = "partial_parse.msgpack"
 # dbt's events for a node that is done, and what each calls the number of nodes
-_TOTALS = {"LogModelResult": "total", "LogSeedResult": "total", "LogTestResult": "num_models", "LogFreshnessResult": "total"}
+_TOTALS = {
+    "LogModelResult": "total",
+    "LogSeedResult": "total",
+    "LogTestResult": "num_models",
+    "LogFreshnessResult": "total",
+}
 # a documented Decimal is numeric, of whatever precision
 _NOISE = "Detected columns with numeric type and unspecified precision/scale"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -61,7 +66,9 @@ class Ran:
     @property
     def messages(self) -> list[str]:
         """Every error, dbt's own first."""
-        return [self.error] * bool(self.error) + [one.message for one in self.results if one.failed]
+        return [self.error] * bool(self.error) + [
+            one.message for one in self.results if one.failed and one.message
+        ]
 
 
 @dataclass
@@ -89,6 +96,7 @@ class DbtRuns:
     on_progress: Callable[[int, int], None]
     _manifest: Any = None
     _notes: list[str] = field(default_factory=list)
+    _errors: list[str] = field(default_factory=list)
 
     @property
     def target_path(self) -> Path:
@@ -115,7 +123,7 @@ class DbtRuns:
     def _invoke(self, *arguments: str) -> Ran:
         from dbt.cli.main import dbtRunner  # takes seconds, which `timeback --help` need not
 
-        self._notes = []
+        self._notes, self._errors = [], []
         # a manifest is what dbt keeps between commands, and no option of its own turns its colours off in files
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._listen])
         done = runner.invoke(
@@ -132,6 +140,9 @@ class DbtRuns:
             self._manifest = done.result
         results = [_result(one) for one in getattr(done.result, "results", None) or ()]
         error = "" if done.exception is None else _text(done.exception)
+        if not done.success and not error and not any(one.failed and one.message for one in results):
+            # an operation tells why it failed in an event alone
+            error = "\n".join(dict.fromkeys(self._errors))
         return Ran(done.success, results, list(dict.fromkeys(self._notes)), error)
 
     def _listen(self, event: Any) -> None:
@@ -139,7 +150,9 @@ class DbtRuns:
             note = _plain(event.info.msg)
             if not note.startswith(_NOISE):
                 self._notes.append(note)
-        elif event.info.name in _TOTALS:
+        elif event.info.level == "error":
+            self._errors.append(_plain(event.info.msg))
+        if event.info.name in _TOTALS:
             self.on_progress(event.data.index, getattr(event.data, _TOTALS[event.info.name]))
 
 

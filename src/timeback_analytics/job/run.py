@@ -211,7 +211,10 @@ class Job:
                 self._raise_if_interrupted()
                 if isinstance(error, psycopg.OperationalError) and not is_connection_trouble(str(error)):
                     raise
-                why = " ".join(str(error).split()) or "the session that keeps other jobs out was lost"
+                why = (
+                    " ".join(str(error).split()).rstrip(".")
+                    or "the session that keeps other jobs out was lost"
+                )
                 if tried >= self._options.retries or getattr(error, "is_final", False):
                     step.status, step.sentence = "failed", why
                     step.seconds = round(time.monotonic() - started, 1)
@@ -313,7 +316,9 @@ class Job:
             return
         tables = len(self._manifest["sources"])
         step.status, step.sentence = "ok", f"{tables} tables are as the catalog reads them"
-        asked_for = self._options.variables.get("source_freshness") or self._project_variable("source_freshness")
+        asked_for = self._options.variables.get("source_freshness") or self._project_variable(
+            "source_freshness"
+        )
         if not asked_for:
             return
         if unknown := sorted(set(asked_for) - {node["name"] for node in self._manifest["sources"].values()}):
@@ -321,19 +326,22 @@ class Job:
             return
         fresh = self._invoke("source", "freshness")
         self._ran["freshness"] = fresh
-        stale = [one for one in fresh.results if one.status != "pass"]
-        step.details = [f"{one.name}: {one.status}{f', {one.message}' if one.message else ''}" for one in stale]
+        looked_at = [one for one in fresh.results if one.kind == "source"]
+        stale = [one for one in looked_at if one.status != "pass"]
+        step.details = [
+            f"{one.name}: {one.status}{f', {one.message}' if one.message else ''}" for one in stale
+        ]
         if not fresh.success:
             step.status = "failed"
             step.sentence += "; their newest rows are too old: " + ", ".join(
                 one.name for one in stale if one.status != "warn"
             )
-            step.details += [fresh.error] * bool(fresh.error)
+            step.details += fresh.messages
         elif stale:
             step.status = "warning"
             step.sentence += f"; {len(stale)} get old"
         else:
-            step.sentence += f"; {len(fresh.results)} are fresh enough"
+            step.sentence += f"; {len(looked_at)} fresh enough"
 
     def _project_variable(self, name: str) -> Any:
         text = (self._options.project / "dbt_project.yml").read_text(encoding="utf-8")
@@ -488,17 +496,20 @@ class Job:
         data = as_data(results, {"target": self._options.target, **about}, datetime.now(UTC))
         _, page = write_checkpoint(data, self._folder)
         counts = data["counts"]
-        step.sentence = (
-            f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned: {page.name}"
-        )
+        step.sentence = f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned: {page.name}"
         if data["nothing_shown"] and self._source_is_empty():
-            step.status, step.sentence = "skipped", "the operational tables are empty: there is nothing to check"
+            step.status, step.sentence = (
+                "skipped",
+                "the operational tables are empty: there is nothing to check",
+            )
             return
         for dataset, found in data["datasets"].items():
             for rule in found["rules"]:
                 if rule["status"] != "passed":
                     broken = rule["error"] or f"{rule['broken_rows']} rows"
-                    step.details.append(f"{rule['status']}: {dataset} {rule['column'] or ''} {rule['rule']}: {broken}")
+                    step.details.append(
+                        f"{rule['status']}: {dataset} {rule['column'] or ''} {rule['rule']}: {broken}"
+                    )
         step.status = "failed" if not data["success"] else "warning" if counts["warning"] else "ok"
 
     def _source_is_empty(self) -> bool:
@@ -521,7 +532,8 @@ class Job:
             for setting in SETTINGS:
                 conn.execute("select set_config(%s, '*', false)", [setting])
             conn.execute(
-                "select set_config('statement_timeout', %s, false)", [f"{self._options.rows_timeout * 1000:.0f}"]
+                "select set_config('statement_timeout', %s, false)",
+                [f"{self._options.rows_timeout * 1000:.0f}"],
             )
             for number, node in enumerate(datasets, 1):
                 self._rows[node["name"]] = self._count(conn, node, everyone, before.get(node["name"], {}))
@@ -530,7 +542,8 @@ class Job:
         self._rows_how = (
             "with scope *, every organization"
             if everyone
-            else "of scoped datasets in the model behind the scope. " + self._why_not_everyone("Counts through the scope")
+            else "of scoped datasets in the model behind the scope. "
+            + self._why_not_everyone("Counts through the scope")
         )
         broken = {name: found["error"] for name, found in self._rows.items() if found["error"]}
         late = [name for name, found in self._rows.items() if found["rows"] is None and not found["error"]]
@@ -596,7 +609,11 @@ class Job:
                 continue
             if self._previous is None:
                 found = _read_json(folder / REPORT)
-                if found and _same_catalog(found.get("about"), self._about) and found.get("rows", {}).get("datasets"):
+                if (
+                    found
+                    and _same_catalog(found.get("about"), self._about)
+                    and found.get("rows", {}).get("datasets")
+                ):
                     self._previous = found
         for sentence in self._killed:
             self._say(f"  {sentence}")
