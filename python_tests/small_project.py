@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from dbt.artifacts.schemas.results import RunStatus
 from dbt.artifacts.resources.types import NodeType
+from dbt.artifacts.schemas.results import RunStatus
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ _SOURCES = {
 class SmallProject:
     """One source, `thing`; internal models and datasets as a test writes them.
 
-    The profile is the checkout's, so TIMEBACK_EMBEDDED_HOST and TIMEBACK_EMBEDDED_DATABASE say where to deploy.
+    The profile is the checkout's: TIMEBACK_EMBEDDED_HOST and TIMEBACK_EMBEDDED_DATABASE say where to deploy.
     """
 
     folder: Path

@@ -83,7 +83,7 @@ class Jobs:
 
 @pytest.fixture(scope="module")
 def template(embedded_server: EmbeddedServer, new_database: Callable[..., str]) -> Iterator[str]:
-    """A database with the operational table, and the role that deploys without any right but the documented."""
+    """A database with the operational table, and a role with the documented rights to deploy."""
     name = new_database("job_template")
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
         conn.execute(
@@ -117,8 +117,8 @@ def jobs(
     project.dataset("things", THINGS, COLUMNS, tests={"id": ["not_null"]})
     project.dataset(
         "scoped_things",
-        "select thing.id from {{ ref('int_thing') }} as thing cross join {{ ref('int_caller_scope') }} as scope"
-        " where scope.is_everyone",
+        "select thing.id from {{ ref('int_thing') }} as thing "
+        "cross join {{ ref('int_caller_scope') }} as scope where scope.is_everyone",
         {"id": "integer"},
         tests={"id": ["not_null"]},
         scope="person",
@@ -172,7 +172,7 @@ def test_a_job_deploys_tests_counts_and_says_what_changed(jobs):
     assert "not_null_things_id" in said and "exit code 7" in said
     page = (jobs.state / "latest" / "report.html").read_text()
     assert "+1" in page and "not_null_things_id" in page and "http" not in page.split("</style>")[1]
-    folders = [path for path in jobs.state.glob("*Z-*")]
+    folders = list(jobs.state.glob("*Z-*"))
     assert len(folders) == 1 and (folders[0] / "dbt.log").exists(), "the log is for who looks for the reason"
 
 

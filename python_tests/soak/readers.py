@@ -76,8 +76,8 @@ class Readers(AbstractContextManager):
     def verdict(self) -> str:
         """What they saw, in a sentence."""
         return (
-            f"{self.answers:,} answers, {len(self.errors)} errors, {len(self.empty)} empty ones; the longest wait "
-            f"{self.longest[0]:.2f} s, for {self.longest[1]}"
+            f"{self.answers:,} answers, {len(self.errors)} errors, {len(self.empty)} empty ones; the longest "
+            f"wait {self.longest[0]:.2f} s, for {self.longest[1]}"
         )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -175,8 +176,8 @@ class Soak:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     output, _ = process.communicate()
-                    last = output.strip().splitlines()
-                    moment = f"after {last[-1].split()[0]}" if last else "before the first step was done"
+                    done = re.findall(r"^(\w+) +(?:ok|warning|failed|skipped) ", output, re.MULTILINE)
+                    moment = f"after {done[-1]}" if done else "before the first step was done"
                 moments[moment] = moments.get(moment, 0) + 1
                 print(f"kill {number}, {wait:.1f} s: {moment}; {readers.verdict()}", flush=True)
                 self.expect(

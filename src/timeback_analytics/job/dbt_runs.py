@@ -124,7 +124,7 @@ class DbtRuns:
         from dbt.cli.main import dbtRunner  # takes seconds, which `timeback --help` need not
 
         self._notes, self._errors = [], []
-        # a manifest is what dbt keeps between commands, and no option of its own turns its colours off in files
+        # the manifest is all that dbt need keep between commands
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._listen])
         done = runner.invoke(
             [

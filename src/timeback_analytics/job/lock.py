@@ -23,24 +23,26 @@ HEARTBEAT_SECONDS = 5.0
 
 # what no second attempt mends: PostgreSQL gives connection errors no code that libpq passes on
 _FINAL = re.compile(
-    r"password authentication failed|no password supplied|no pg_hba\.conf entry|role \"[^\"]*\" does not exist"
-    r"|database \"[^\"]*\" does not exist|is not permitted to log in|permission denied for database"
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry"
+    r"|role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist"
+    r"|is not permitted to log in|permission denied for database"
 )
 _TRANSIENT = re.compile(
     r"server closed the connection|terminating connection|connection to server .* failed|could not connect"
-    r"|connection (already |is )?(closed|lost|timed out|refused|reset)|connection not open|no connection to the server"
-    r"|the database system is (starting up|shutting down|in recovery|not yet accepting)|SSL (connection|SYSCALL)"
+    r"|connection (already |is )?(closed|lost|timed out|refused|reset)|connection not open"
+    r"|no connection to the server|SSL (connection|SYSCALL)"
+    r"|the database system is (starting up|shutting down|in recovery|not yet accepting)"
     r"|too many clients|remaining connection slots|could not receive data from server"
     r"|could not translate host name|could not send data",
     re.IGNORECASE,
 )
 
 
-class AnotherJobRuns(TimebackError):
+class AnotherJobError(TimebackError):
     """The lock is somebody else's; the text says whose."""
 
 
-class NoConnection(TimebackError):
+class NoConnectionError(TimebackError):
     """The database cannot be reached.
 
     Args:
@@ -85,8 +87,8 @@ class JobLock:
         """Connect and take the lock; gives the session that holds it.
 
         Raises:
-            NoConnection: there is no connection to be had, for now or for good.
-            AnotherJobRuns: somebody else has the lock.
+            NoConnectionError: there is no connection to be had, for now or for good.
+            AnotherJobError: somebody else has the lock.
         """
         self.release()
         try:
@@ -99,7 +101,7 @@ class JobLock:
             )
         except psycopg.OperationalError as error:
             text = " ".join(str(error).split())
-            raise NoConnection(
+            raise NoConnectionError(
                 f"The database cannot be reached: {text}", is_final=bool(_FINAL.search(text))
             ) from error
         try:
@@ -107,18 +109,19 @@ class JobLock:
                 "select pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, self._schema]
             ).fetchone()
             if not is_mine:
-                raise AnotherJobRuns(
+                raise AnotherJobError(
                     f"Another job runs on schema {self._schema} of database {conn.info.dbname}"
                     f"{self._holder(conn)}. This one does nothing."
                 )
             if not self._has_lock(conn):
                 raise TimebackError(
-                    "The database forgets the lock that keeps a second job out: a connection pooler in transaction "
-                    "mode does. Let the job connect to the server itself, or to a pool in session mode."
+                    "The database forgets the lock that keeps a second job out, as a connection pooler in "
+                    "transaction mode does. Let the job connect to the server itself, or to a pool in session "
+                    "mode."
                 )
         except psycopg.OperationalError as error:
             conn.close()
-            raise NoConnection(f"The database was lost: {' '.join(str(error).split())}") from error
+            raise NoConnectionError(f"The database was lost: {' '.join(str(error).split())}") from error
         except BaseException:
             conn.close()
             raise
@@ -143,10 +146,10 @@ class JobLock:
         """Ask the database whether the lock is still there.
 
         Raises:
-            NoConnection: it is not, or nobody can be asked.
+            NoConnectionError: it is not, or nobody can be asked.
         """
         if self._conn is None or self.is_lost or not self._has_lock(self._conn):
-            raise NoConnection("The session that keeps other jobs out was lost.")
+            raise NoConnectionError("The session that keeps other jobs out was lost.")
 
     def _has_lock(self, conn: psycopg.Connection) -> bool:
         try:
@@ -168,7 +171,9 @@ class JobLock:
     def _holder(self, conn: psycopg.Connection) -> str:
         """Who has the lock, as far as this role may see it."""
         found = conn.execute(
-            """select pg_locks.pid, usename, application_name, to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            """select
+                pg_locks.pid, usename, application_name,
+                to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             from pg_locks left join pg_stat_activity on pg_locks.pid = pg_stat_activity.pid
             where
                 locktype = 'advisory' and granted and classid = %s::bigint::oid

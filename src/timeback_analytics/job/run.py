@@ -28,7 +28,7 @@ from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job import report
 from timeback_analytics.job.dbt_runs import DbtRuns, Ran, Result, profiles_folder
-from timeback_analytics.job.lock import AnotherJobRuns, JobLock, NoConnection, is_connection_trouble
+from timeback_analytics.job.lock import AnotherJobError, JobLock, NoConnectionError, is_connection_trouble
 from timeback_analytics.lineage import published_models, read_manifest
 
 LONGEST_WAIT_SECONDS = 60.0
@@ -85,11 +85,11 @@ class Step:
     seconds: float = 0.0
 
 
-class _Transient(Exception):
+class _TransientError(Exception):
     """The connection broke; the step is worth another try."""
 
 
-class Interrupted(Exception):
+class JobInterruptedError(Exception):
     """Somebody asked the job to end."""
 
 
@@ -146,13 +146,13 @@ class Job:
         with self._signals():
             try:
                 return self._run()
-            except AnotherJobRuns as error:
+            except AnotherJobError as error:
                 self._say(str(error))
                 return Exit.ANOTHER_JOB, None
-            except NoConnection as error:
+            except NoConnectionError as error:
                 self._fail_rest("connect", str(error))
                 return self._finish(Exit.NO_CONNECTION)
-            except (KeyboardInterrupt, Interrupted):
+            except (KeyboardInterrupt, JobInterruptedError):
                 self._fail_rest("interrupted", f"ended by {self._signal or 'SIGINT'}")
                 return self._finish(Exit.INTERRUPTED)
             finally:
@@ -202,9 +202,9 @@ class Job:
                 self._is_in_step = False
                 self._raise_if_interrupted()
                 if self._lock.is_lost:
-                    raise _Transient("the session that keeps other jobs out was lost")
+                    raise _TransientError("the session that keeps other jobs out was lost")
                 break
-            except (_Transient, NoConnection, KeyboardInterrupt, psycopg.OperationalError) as error:
+            except (_TransientError, NoConnectionError, KeyboardInterrupt, psycopg.OperationalError) as error:
                 self._is_in_step = False
                 if isinstance(error, KeyboardInterrupt) and not self._lock.is_lost:
                     raise
@@ -218,7 +218,7 @@ class Job:
                 if tried >= self._options.retries or getattr(error, "is_final", False):
                     step.status, step.sentence = "failed", why
                     step.seconds = round(time.monotonic() - started, 1)
-                    raise NoConnection(why, is_final=True) from error
+                    raise NoConnectionError(why, is_final=True) from error
                 wait = min(2.0**tried, LONGEST_WAIT_SECONDS)
                 tried += 1
                 self._tries.append(f"{step.name}: {why}; tried again after {wait:.0f} s")
@@ -232,9 +232,9 @@ class Job:
         try:
             conn = self._lock.acquire()
         except TimebackError as error:
-            if isinstance(error, AnotherJobRuns | NoConnection):
+            if isinstance(error, AnotherJobError | NoConnectionError):
                 raise
-            raise NoConnection(str(error), is_final=True) from error
+            raise NoConnectionError(str(error), is_final=True) from error
         self._about = {
             "target": self._options.target,
             "database": conn.info.dbname,
@@ -278,7 +278,7 @@ class Job:
 
     def _raise_if_interrupted(self) -> None:
         if self._signal is not None:
-            raise Interrupted
+            raise JobInterruptedError
 
     # -- dbt ------------------------------------------------------------------------------------------
 
@@ -286,14 +286,14 @@ class Job:
         """Run dbt.
 
         Raises:
-            _Transient: what failed is the connection.
+            _TransientError: what failed is the connection.
         """
         ran = self._dbt.invoke(*arguments)
         self._raise_if_interrupted()
         if not ran.success:
             for message in ran.messages:
                 if is_connection_trouble(message):
-                    raise _Transient(message)
+                    raise _TransientError(message)
             self._lock.check()
         return ran
 
@@ -394,7 +394,7 @@ class Job:
         step.status = "ok"
         step.sentence = f"{len(stored)} stored, in {sum(one.seconds for one in stored):.1f} s"
         step.details = [
-            f"{one.name}: {'rows not told' if one.rows is None else f'{one.rows:,} rows'}, {one.seconds:.1f} s"
+            f"{one.name}: {'? rows' if one.rows is None else f'{one.rows:,} rows'}, {one.seconds:.1f} s"
             for one in stored
         ]
 
@@ -461,8 +461,8 @@ class Job:
 
     def _why_not_everyone(self, what: str) -> str:
         return (
-            f"{what} need a role that may ask for every organization, and {self._about['role']} may not. To have "
-            f"them: grant timeback_unrestricted to {_quoted(self._about['role'])};"
+            f"{what} need a role that may ask for every organization, and {self._about['role']} may not. "
+            f"To have them: grant timeback_unrestricted to {_quoted(self._about['role'])};"
         )
 
     def _is_scoped(self, node: Mapping[str, Any]) -> bool:
@@ -480,7 +480,7 @@ class Job:
             checkpoint = Checkpoint(connection_string(self._options.target), self._options.schema, "*")
         except TimebackError as error:
             if "needs Great Expectations" not in str(error):
-                raise _Transient(str(error)) from error
+                raise _TransientError(str(error)) from error
             step.status, step.sentence = "skipped", str(error)
             return
         results = []
@@ -496,7 +496,10 @@ class Job:
         data = as_data(results, {"target": self._options.target, **about}, datetime.now(UTC))
         _, page = write_checkpoint(data, self._folder)
         counts = data["counts"]
-        step.sentence = f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned: {page.name}"
+        step.sentence = (
+            f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned: "
+            f"{page.name}"
+        )
         if data["nothing_shown"] and self._source_is_empty():
             step.status, step.sentence = (
                 "skipped",
@@ -551,7 +554,8 @@ class Job:
         step.sentence = f"{total:,} rows in {len(datasets)} datasets"
         if late:
             step.details.append(
-                f"Not counted within {self._options.rows_timeout:g} s: {', '.join(late)}. --rows-timeout gives longer."
+                f"Not counted within {self._options.rows_timeout:g} s: {', '.join(late)}. "
+                "--rows-timeout gives longer."
             )
         if not everyone:
             step.details.append("Counted " + self._rows_how)
@@ -584,7 +588,7 @@ class Job:
         except psycopg.errors.QueryCanceled:
             pass
         except psycopg.OperationalError as error:
-            raise _Transient(str(error)) from error
+            raise _TransientError(str(error)) from error
         except psycopg.Error as error:
             counted["error"] = " ".join(str(error).split())
         return {**counted, "seconds": round(time.monotonic() - started, 2)}
@@ -602,8 +606,8 @@ class Job:
                 running = _read_json(folder / RUNNING) or {}
                 if _same_catalog(running.get("about"), self._about):
                     self._killed.append(
-                        f"The job that began at {running['started_at']} on {running['host']} was ended during "
-                        f"{running['step']}, before it could write a report."
+                        f"The job that began at {running['started_at']} on {running['host']} was ended "
+                        f"during {running['step']}, before it could write a report."
                     )
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
@@ -630,9 +634,7 @@ class Job:
 
     def _fail_rest(self, name: str, sentence: str) -> None:
         """Note in the step that was under way why it ended."""
-        if self._steps and self._steps[-1].status == "not run":
-            step = self._steps[-1]
-        elif self._steps and self._steps[-1].status == "failed":
+        if self._steps and self._steps[-1].status in ("not run", "failed"):
             step = self._steps[-1]
         else:
             step = Step(name)
@@ -681,7 +683,7 @@ class Job:
 
 
 def _outcome(one: Result) -> str:
-    """What became of a model that was deployed: our view materialization says it, a stored model was refreshed."""
+    """What became of a model: our view materialization says it, a stored model was refreshed."""
     return "refreshed" if one.materialized in STORED else one.message
 
 
