@@ -116,8 +116,8 @@ class JobLock:
             if not self._has_lock(conn):
                 raise TimebackError(
                     "The database forgets the lock that keeps a second job out, as a connection pooler in "
-                    "transaction mode does. Let the job connect to the server itself, or to a pool in session "
-                    "mode."
+                    "transaction mode does. Let the job connect to the server itself, or to a pool in "
+                    "session mode."
                 )
         except psycopg.OperationalError as error:
             conn.close()

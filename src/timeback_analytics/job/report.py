@@ -111,7 +111,7 @@ def as_data(
         },
         "tests_run": sum(one.kind == "test" for one in tested.results) if tested else None,
         "rows": {"how": rows_how, "datasets": {name: dict(found) for name, found in rows.items()}},
-        "seeds": dict(seeds) or dict((previous or {}).get("seeds", {})),
+        "seeds": dict(seeds),
         "previous": previous
         and {name: previous[name] for name in ("outcome", "exit_code", "started_at", "seconds", "version")},
     }

@@ -121,7 +121,7 @@ class Job:
         self._about: dict[str, str] = {}
         self._killed: list[str] = []
         self._previous: dict[str, Any] | None = None
-        self._may_see_everyone = False
+        self._loaded_seeds: dict[str, str] | None = None
         self._ran: dict[str, Ran] = {}
         self._rows: dict[str, dict[str, Any]] = {}
         self._rows_how = ""
@@ -372,13 +372,12 @@ class Job:
 
     def _seeds_to_load(self) -> list[str]:
         """Names of the seeds whose file is not the one that was last loaded into this catalog."""
-        loaded = (self._previous or {}).get("seeds", {})
         seeds = [node for node in self._manifest["nodes"].values() if node["resource_type"] == "seed"]
         with self._session() as conn:
             return [
                 node["name"]
                 for node in seeds
-                if loaded.get(node["name"]) != node["checksum"]["checksum"]
+                if (self._loaded_seeds or {}).get(node["name"]) != node["checksum"]["checksum"]
                 or conn.execute(
                     "select to_regclass(%s)", [f"{_quoted(node['schema'])}.{_quoted(node['alias'])}"]
                 ).fetchone()[0]
@@ -456,8 +455,7 @@ class Job:
                 found = conn.execute(sql.SQL("select is_everyone from {}").format(scope)).fetchone()
             except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
                 found = None
-        self._may_see_everyone = bool(found and found[0])
-        return self._may_see_everyone
+        return bool(found and found[0])
 
     def _why_not_everyone(self, what: str) -> str:
         return (
@@ -613,12 +611,11 @@ class Job:
                 continue
             if self._previous is None:
                 found = _read_json(folder / REPORT)
-                if (
-                    found
-                    and _same_catalog(found.get("about"), self._about)
-                    and found.get("rows", {}).get("datasets")
-                ):
-                    self._previous = found
+                if found and _same_catalog(found.get("about"), self._about):
+                    if self._loaded_seeds is None:
+                        self._loaded_seeds = found["seeds"]
+                    if found["rows"]["datasets"]:
+                        self._previous = found
         for sentence in self._killed:
             self._say(f"  {sentence}")
 
@@ -665,9 +662,11 @@ class Job:
             rows_how=self._rows_how,
             seeds={
                 node["name"]: node["checksum"]["checksum"]
-                for node in self._manifest.get("nodes", {}).values()
-                if node["resource_type"] == "seed" and "deploy" in self._ran
-            },
+                for node in self._manifest["nodes"].values()
+                if node["resource_type"] == "seed"
+            }
+            if "deploy" in self._ran
+            else self._loaded_seeds or {},
             previous=self._previous,
         )
         page = report.write(data, self._folder, self._options.state)
