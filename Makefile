@@ -3,7 +3,7 @@
 # Only make and Python 3.11 to 3.13 are needed. Another Python than the first one found: make PYTHON=...
 
 .DEFAULT_GOAL := help
-.PHONY: help run test docs lint bench mutants lock clean venv
+.PHONY: help run test docs lint bench mutants soak lock clean venv
 .DELETE_ON_ERROR:
 # somebody else's modules have no business in this environment
 unexport PYTHONPATH PYTHONHOME
@@ -22,7 +22,7 @@ DEV_STAMP := $(STAMP)-$(DEV_KEY)
 
 help:
 	@sed -n 's/^# \(make [a-z]* .*\)/\1/p' Makefile
-	@echo 'Also: make docs, lint, bench, mutants, lock, clean'
+	@echo 'Also: make docs, lint, bench, mutants, soak, lock, clean'
 
 venv: $(STAMP)
 
@@ -89,6 +89,10 @@ bench: $(DEV_STAMP)
 
 mutants: $(DEV_STAMP)
 	$(BIN)/python python_tests/mutants/run.py
+
+# Redeploys under readers, and jobs killed at random moments: half an hour.
+soak: $(DEV_STAMP)
+	$(BIN)/python python_tests/soak/run.py
 
 # Writes down the newest versions that pyproject.toml allows, for every system and Python it names.
 lock: LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --upgrade --quiet --universal \

@@ -4,7 +4,7 @@
     names everything that is wrong and where it was looked for.
 -#}
 {% macro check_sources() %}
-    {%- if execute and flags.WHICH in ('run', 'build', 'test') -%}
+    {%- if execute and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
         {%- set sources = graph.sources.values() | selectattr('package_name', 'equalto', project_name) | list -%}
         {%- do check_source_identifiers(sources) -%}
         {%- call statement('source_problems', fetch_result=True) -%}

@@ -137,7 +137,9 @@ def test_environment_is_made_anew_when_its_sources_change(clone: Path) -> None:
     assert make(moved, "--question", "venv").returncode == 1, "an environment does not survive a move"
 
 
-@pytest.mark.parametrize("target", ["run", "test", "docs", "lint", "bench", "mutants", "lock", "clean"])
+@pytest.mark.parametrize(
+    "target", ["run", "test", "docs", "lint", "bench", "mutants", "soak", "lock", "clean"]
+)
 def test_promised_targets_exist(clone: Path, target: str) -> None:
     assert make(clone, "--dry-run", target).returncode == 0
 

@@ -1,29 +1,49 @@
 {#-
     dbt's own view materialization builds beside the old view, renames, and drops the old one with
     CASCADE: readers meet errors, grants go, and a consumer's view on top is deleted. This one
-    replaces the view in place. security_barrier stands in the create statement itself, because a
-    plain `create or replace view` clears it.
-
-    A view whose columns change incompatibly cannot be replaced in place; it is dropped and made
-    anew in the same statement, unless something that is not ours depends on it.
+    replaces the view in place (macros/deploy/deploy_view.sql), and a view that is as it would be
+    made is not touched: no lock, no write, no new oid.
 -#}
 {%- materialization view, adapter='postgres' -%}
     {%- set target_relation = this.incorporate(type='view') -%}
-    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set is_published = target_relation.schema == target.schema -%}
+    {%- set options = 'security_barrier = ' ~ ('true' if is_scoped(config.get('meta', {})) else 'false') -%}
+    {%- set sql_hash = hash_of_view(sql, options) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {%- if existing_relation is not none and not existing_relation.is_view -%}
-        {{ drop_relation_if_exists(existing_relation) }}
+    {%- set before = deployed_state(target_relation, sql_hash, is_published) -%}
+    {%- set after = before -%}
+    {%- if not before['is_current'] -%}
+        {%- if config.get('contract').enforced -%}
+            {{ get_assert_columns_equivalent(sql) }}
+        {%- endif -%}
+        {%- call statement('deploy_view') -%}
+            {{ deploy_view(target_relation, sql, options, sql_hash) }}
+        {%- endcall -%}
+        {%- set after = deployed_state(target_relation, sql_hash, is_published) -%}
+    {%- endif -%}
+    {%- if after['lacks_grant'] or after['lacks_comments'] -%}
+        {%- call statement('describe_view') -%}
+            {{ grant_and_comment(target_relation, after) }}
+        {%- endcall -%}
     {%- endif -%}
 
-    {% call statement('main') -%}
-        {{ create_or_replace_view_in_place(target_relation, sql) }}
+    {%- if before['kind'] is none -%}
+        {%- set outcome = 'created' -%}
+    {%- elif before['view_oid'] != after['view_oid'] -%}
+        {%- set outcome = 'columns replaced' -%}
+    {%- elif not before['is_current'] -%}
+        {%- set outcome = 'replaced' -%}
+    {%- elif after['lacks_grant'] or after['lacks_comments'] -%}
+        {%- set outcome = 'described' -%}
+    {%- else -%}
+        {%- set outcome = 'unchanged' -%}
+    {%- endif -%}
+    {% call noop_statement('main', outcome, outcome) -%}
+        {{ create_or_replace_view_in_place(target_relation, sql, options) }}
     {%- endcall %}
-
-    {% do grant_to_reader(target_relation) %}
-    {% do persist_docs(target_relation, model) %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
@@ -33,70 +53,9 @@
 {%- endmaterialization -%}
 
 
-{% macro create_or_replace_view_in_place(relation, sql) %}
-    {%- if config.get('contract').enforced -%}
-        {{ get_assert_columns_equivalent(sql) }}
-    {%- endif -%}
-    {%- set create_view -%}
-        create or replace view {{ relation }} with (security_barrier = {{ 'true' if is_scoped(config.get('meta', {})) else 'false' }}) as (
+{#- The options stand in the create statement itself, because a plain `create or replace view` clears them. -#}
+{% macro create_or_replace_view_in_place(relation, sql, options) -%}
+    create or replace view {{ relation }} with ({{ options }}) as (
             {{ sql }}
         )
-    {%- endset -%}
-    do $deploy$
-    begin
-        {{ create_view }};
-    exception when invalid_table_definition then
-        {{ refuse_when_others_depend_on(relation) }}
-        drop view {{ relation }} cascade;
-        {{ create_view }};
-    end
-    $deploy$;
-{% endmacro %}
-
-
-{#- Stops the drop of a view when an object outside our two schemas depends on it, and names the object. -#}
-{% macro refuse_when_others_depend_on(relation) %}
-    declare
-        dependents text;
-    begin
-        with recursive dependent as (
-            select to_regclass('{{ relation }}')::oid as view_oid
-            union
-            select pg_rewrite.ev_class
-            from dependent
-            inner join pg_catalog.pg_depend on pg_depend.refclassid = 'pg_catalog.pg_class'::regclass and pg_depend.refobjid = dependent.view_oid
-            inner join pg_catalog.pg_rewrite on pg_depend.classid = 'pg_catalog.pg_rewrite'::regclass and pg_depend.objid = pg_rewrite.oid
-        )
-
-        select string_agg(dependent.view_oid::regclass::text, ', ' order by dependent.view_oid::regclass::text)
-        into dependents
-        from dependent
-        inner join pg_catalog.pg_class on dependent.view_oid = pg_class.oid
-        inner join pg_catalog.pg_namespace on pg_class.relnamespace = pg_namespace.oid
-        where pg_namespace.nspname not in ('{{ target.schema }}', '{{ generate_schema_name("internal", none) }}');
-
-        if dependents is not null then
-            raise exception 'The columns of {{ relation }} change, and % stand on it', dependents
-            using hint = 'Drop them, run again, and create them anew on the new columns.';
-        end if;
-    end;
-{% endmacro %}
-
-
-{#- Readers may select from published views; a grant that somebody else made is left alone. -#}
-{% macro grant_to_reader(relation) %}
-    {%- if relation.schema == target.schema -%}
-        {%- call statement('grant_to_reader') -%}
-            do $grant$
-            begin
-                if
-                    exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader')
-                    and not has_table_privilege('timeback_reader', '{{ relation }}', 'select')
-                then
-                    grant select on {{ relation }} to timeback_reader;
-                end if;
-            end
-            $grant$;
-        {%- endcall -%}
-    {%- endif -%}
-{% endmacro %}
+{%- endmacro %}

@@ -18,6 +18,7 @@
             $create_schema$;
             {{ create_scope_binding('scope_binding', 'uuid') }}
             {{ create_scope_binding('roar_scope_binding', 'text') }}
+            {{ create_deployed_view() }}
             {{ create_is_bound_function() }}
             {{ create_caller_scope_function('caller_scope', 'uuid') }}
             {{ create_caller_scope_function('roar_caller_scope', 'text') }}
@@ -193,11 +194,7 @@
     keeps the plan of its own query: planning a scoped view asks four times.
 -#}
 {% macro create_is_bound_function() %}
-    create or replace function {{ internal_schema() }}.is_bound_when_planned()
-    returns boolean
-    language plpgsql immutable parallel safe security definer
-    set search_path = pg_catalog, pg_temp
-    as $is_bound$
+    {%- set body %}
     begin
         return exists (
             select from {{ internal_schema() }}.scope_binding
@@ -207,8 +204,8 @@
             where role_name in (session_user, current_setting('role')::name)
         );
     end
-    $is_bound$;
-    {{ let_everybody_execute('is_bound_when_planned()') }}
+    {% endset -%}
+    {{ create_function('is_bound_when_planned', '', '', 'boolean', 'immutable', body, runs_as_owner=true) }}
 {% endmacro %}
 
 
@@ -225,13 +222,20 @@
     array literals so, so that a client may send an array's text.
 -#}
 {% macro create_caller_scope_function(function, id_type) %}
-    create or replace function {{ internal_schema() }}.{{ function }}(
-        setting_name text, requested text, binding {{ id_type }}[], may_see_everyone boolean,
-        out is_everyone boolean, out org_ids {{ id_type }}[]
-    )
-    language plpgsql stable parallel safe
-    set search_path = pg_catalog, pg_temp
-    as $caller_scope$
+    {{ create_function(
+        name=function,
+        argument_types='text, text, ' ~ id_type ~ '[], boolean',
+        arguments='setting_name text, requested text, binding ' ~ id_type ~ '[], may_see_everyone boolean, '
+            ~ 'OUT is_everyone boolean, OUT org_ids ' ~ id_type ~ '[]',
+        returns='record',
+        volatility='stable',
+        body=caller_scope_body(id_type)
+    ) }}
+{% endmacro %}
+
+
+{#- The body of the function that reads a setting of organization ids of this type. -#}
+{% macro caller_scope_body(id_type) %}
     declare
         -- e'': what a backslash means in plain quotes is a setting of the caller's
         white_space constant text := e' \t\n\x0b\f\r';
@@ -322,29 +326,54 @@
             where binding is null or element::{{ id_type }} = any(binding)
         );
     end
-    $caller_scope$;
-    {{ let_everybody_execute(function ~ "(text, text, " ~ id_type ~ "[], boolean)") }}
 {% endmacro %}
 
 
 {#-
-    A view calls its functions as whoever asks it; on a server whose default privileges take this away
-    from everybody, no reader could. Without usage of the schema it lets nobody else call it.
+    A PL/pgSQL function of the internal schema, made only where it is not there as it should be: a run that
+    changes nothing writes nothing. Everybody may execute it: a view calls its functions as whoever asks
+    it, and on a server whose default privileges take this away no reader could. Without usage of the
+    schema it lets nobody else call it.
+
+    arguments and returns are as Postgres writes them.
 -#}
-{% macro let_everybody_execute(function) %}
-    do $grant$
+{% macro create_function(name, argument_types, arguments, returns, volatility, body, runs_as_owner=false) %}
+    {%- set signature = internal_schema() ~ '.' ~ name ~ '(' ~ argument_types ~ ')' %}
+    do $create_function$
     begin
+        if not exists (
+            select from pg_catalog.pg_proc
+            inner join pg_catalog.pg_language on pg_proc.prolang = pg_language.oid
+            where
+                pg_proc.oid = to_regprocedure('{{ signature }}')
+                and pg_proc.prosrc = $body${{ body }}$body$
+                and pg_get_function_arguments(pg_proc.oid) = '{{ arguments }}'
+                and pg_get_function_result(pg_proc.oid) = '{{ returns }}'
+                and pg_language.lanname = 'plpgsql'
+                and pg_proc.provolatile = '{{ volatility[0] }}'
+                and pg_proc.proparallel = 's'
+                and pg_proc.proconfig = '{"search_path=pg_catalog, pg_temp"}'
+                and pg_proc.prosecdef = {{ runs_as_owner | lower }}
+                and not (pg_proc.proleakproof or pg_proc.proisstrict or pg_proc.proretset)
+        ) then
+            create or replace function {{ internal_schema() }}.{{ name }}({{ arguments }})
+            returns {{ returns }}
+            language plpgsql {{ volatility }} parallel safe security {{ 'definer' if runs_as_owner else 'invoker' }}
+            set search_path = pg_catalog, pg_temp
+            as $body${{ body }}$body$;
+        end if;
+
         if not exists (
             select from pg_catalog.aclexplode(
                 (
                     select coalesce(proacl, acldefault('f', proowner)) from pg_catalog.pg_proc
-                    where oid = '{{ internal_schema() }}.{{ function }}'::regprocedure
+                    where oid = '{{ signature }}'::regprocedure
                 )
             ) as granted
             where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'
         ) then
-            grant execute on function {{ internal_schema() }}.{{ function }} to public;
+            grant execute on function {{ signature }} to public;
         end if;
     end
-    $grant$;
+    $create_function$;
 {% endmacro %}

@@ -137,7 +137,8 @@ class Workshop:
         with self._database(bench) as database:
             if mutation and any(test in ON_ONE_DATABASE for test in tests):
                 selection = ["--select", *mutation.selection.split()] if mutation.selection else []
-                deployed = self._dbt(project, database, "run", *selection)
+                # a mutant's columns are to be found out by a test, and not kept out by the deploy
+                deployed = self._dbt(project, database, "run", "--vars", "replace_columns: true", *selection)
                 if deployed.returncode is None:
                     return Verdict(None, 0, deployed.stdout, "dbt run did not end")
                 if deployed.returncode and (reason := refusal(deployed.stdout)):

@@ -1,0 +1,254 @@
+{#-
+    Makes a view, or replaces it where it stands: its oid, its grants, its comments and everything on
+    top of it stay.
+
+    Nobody waits for long. The statement needs the view for itself for a moment, and whoever comes
+    while it waits for that waits behind it; so it waits a fifth of a second at a time, steps back, and
+    tries again for var `deploy_lock_seconds`. Then it names who holds the view.
+
+    Columns that a replacement cannot change (gone, renamed, of another type or order) are changed when
+    var `replace_columns` says so: the old view is set aside, under another name in the internal schema,
+    and a new one takes its place, in this one transaction. Our views on top of it go on answering from
+    the old one until their own turn in the run, and if that never comes; once none is left on it, it is
+    dropped (drop_views_set_aside). An object of somebody else's would stay on the old one for good, so
+    its owner is asked first: the error names it.
+-#}
+{% macro deploy_view(relation, sql, options, sql_hash) %}
+    {%- set name = relation.include(database=false) -%}
+    do $deploy$
+    declare
+        give_up_at constant timestamptz := clock_timestamp() + make_interval(secs => {{ var('deploy_lock_seconds') | float }});
+        view_oid oid;
+        new_oid oid;
+        columns_before text;
+        must_set_aside boolean;
+        usual_lock_timeout constant text := current_setting('lock_timeout');
+        problem text;
+    begin
+        perform set_config('lock_timeout', '200ms', true);
+        view_oid := to_regclass('{{ name }}');
+        columns_before := {{ columns_of('view_oid') }};
+        -- a stored table in the view's place cannot be replaced either
+        must_set_aside := coalesce((select relkind <> 'v' from pg_catalog.pg_class where oid = view_oid), false);
+        loop
+            begin
+                if must_set_aside then
+                    {{ set_aside(relation) }}
+                end if;
+                {{ create_or_replace_view_in_place(name, sql, options) }};
+                {{ restore_grants(relation) }}
+                exit;
+            exception
+                when lock_not_available or deadlock_detected then
+                    if clock_timestamp() > give_up_at then
+                        {{ raise_who_holds(relation) }}
+                    end if;
+                    perform pg_sleep(0.1 + random() * 0.3);
+                when invalid_table_definition then
+                    if view_oid is null or must_set_aside then
+                        raise;
+                    end if;
+                    must_set_aside := true;
+                    {% if not var('replace_columns') -%}
+                    {{ raise_which_columns(relation, sql) }}
+                    {%- endif %}
+            end;
+        end loop;
+        perform set_config('lock_timeout', usual_lock_timeout, true);
+
+        new_oid := '{{ name }}'::regclass;
+        if columns_before is distinct from {{ columns_of('new_oid') }} or view_oid is distinct from new_oid then
+            -- what stands on the old one was made for its columns: it has its turn again, though its SQL is the same
+            delete from {{ internal_schema() }}.deployed_view
+            using {{ relations_on('view_oid') }} as dependent
+            where
+                deployed_view.schema_name = dependent.schema_name
+                and deployed_view.view_name = dependent.relation_name;
+        end if;
+        insert into {{ internal_schema() }}.deployed_view (schema_name, view_name, sql_hash, definition_hash)
+        values ('{{ relation.schema }}', '{{ relation.identifier }}', '{{ sql_hash }}', {{ definition_hash('new_oid') }})
+        on conflict (schema_name, view_name) do update
+        set sql_hash = excluded.sql_hash, definition_hash = excluded.definition_hash;
+    end
+    $deploy$;
+{% endmacro %}
+
+
+{#- SQL expression: names and types of a relation's columns, in their order, as text. -#}
+{% macro columns_of(relation_oid) -%}
+    (
+        select string_agg(
+            quote_ident(pg_attribute.attname) || ' ' || format_type(pg_attribute.atttypid, pg_attribute.atttypmod),
+            ', ' order by pg_attribute.attnum
+        )
+        from pg_catalog.pg_attribute
+        where pg_attribute.attrelid = {{ relation_oid }} and pg_attribute.attnum > 0 and not pg_attribute.attisdropped
+    )
+{%- endmacro %}
+
+
+{#-
+    SQL subquery: what stands directly on a relation, a row each: schema_name and relation_name of a
+    view, description of anything, is_ours. Ours are the project's models, what was deployed for
+    models that are gone since, and views set aside.
+-#}
+{% macro relations_on(relation_oid) -%}
+    {%- set models = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
+        {%- do models.append("(" ~ dbt.string_literal(node.schema) ~ ", " ~ dbt.string_literal(node.alias) ~ ")") -%}
+    {%- endfor -%}
+    (
+        select distinct
+            pg_namespace.nspname as schema_name,
+            standing.relname as relation_name,
+            coalesce(
+                standing.oid::regclass::text,
+                pg_describe_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid)
+            ) as description,
+            standing.oid is not null
+            and (
+                (pg_namespace.nspname, standing.relname) in ({{ models | join(', ') }})
+                or exists (
+                    select from {{ internal_schema() }}.deployed_view as known
+                    where known.schema_name = pg_namespace.nspname and known.view_name = standing.relname
+                )
+                or {{ is_set_aside('standing', 'pg_namespace') }}
+            ) as is_ours
+        from pg_catalog.pg_depend
+        left join pg_catalog.pg_rewrite
+            on pg_depend.classid = 'pg_catalog.pg_rewrite'::regclass and pg_depend.objid = pg_rewrite.oid
+        left join pg_catalog.pg_class as standing on pg_rewrite.ev_class = standing.oid
+        left join pg_catalog.pg_namespace on standing.relnamespace = pg_namespace.oid
+        where
+            pg_depend.deptype in ('n', 'a')
+            and (
+                (pg_depend.refclassid = 'pg_catalog.pg_class'::regclass and pg_depend.refobjid = {{ relation_oid }})
+                -- a function or a table that uses its row type
+                or (
+                    pg_depend.refclassid = 'pg_catalog.pg_type'::regclass
+                    and pg_depend.refobjid in (
+                        select unnest(array[pg_type.oid, pg_type.typarray]) from pg_catalog.pg_type
+                        where pg_type.typrelid = {{ relation_oid }}
+                    )
+                )
+            )
+            and standing.oid is distinct from {{ relation_oid }}
+            -- a table's own indexes and constraints
+            and not (pg_depend.refclassid = 'pg_catalog.pg_class'::regclass and pg_depend.deptype = 'a' and pg_rewrite.oid is null)
+    )
+{%- endmacro %}
+
+
+{#- Condition: whether a relation is a view that was set aside. Its own oid is in its name, so no other one's is. -#}
+{% macro is_set_aside(relation, namespace) -%}
+    ({{ namespace }}.nspname = '{{ generate_schema_name("internal", none) }}' and {{ relation }}.relname like '%\_\_set\_aside\_' || {{ relation }}.oid)
+{%- endmacro %}
+
+
+{#-
+    PL/pgSQL: renames a relation out of the way, into the internal schema, and takes it away from its
+    readers. view_oid names it. Refuses while somebody else's object stands on it.
+-#}
+{% macro set_aside(relation) %}
+    select string_agg(distinct dependent.description, ', ' order by dependent.description)
+    into problem
+    from {{ relations_on('view_oid') }} as dependent
+    where not dependent.is_ours;
+    if problem is not null then
+        raise dependent_objects_still_exist using
+            message = 'The columns of {{ relation.include(database=false) }} change, and ' || problem || ' would stay on the old ones',
+            hint = 'They are not this project''s. Have their owner drop them, run again, and create them anew on the new columns.';
+    end if;
+    execute format(
+        'alter table {{ relation.include(database=false) }} rename to %I',
+        left('{{ relation.identifier }}', 40) || '__set_aside_' || view_oid
+    );
+    if '{{ relation.schema }}' <> '{{ generate_schema_name("internal", none) }}' then
+        execute format('alter table %s set schema {{ internal_schema() }}', view_oid::regclass);
+    end if;
+{% endmacro %}
+
+
+{#- PL/pgSQL: gives the view in place of one that was set aside its grants, and takes them from the old one. -#}
+{% macro restore_grants(relation) %}
+    if must_set_aside then
+        for problem in
+            select statement.text
+            from pg_catalog.pg_class as old
+            cross join aclexplode(old.relacl) as granted
+            cross join format('%s', case when granted.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(granted.grantee)) end) as grantee (name)
+            cross join unnest(array[
+                format(
+                    'grant %s on {{ relation.include(database=false) }} to %s%s',
+                    granted.privilege_type, grantee.name, case when granted.is_grantable then ' with grant option' else '' end
+                ),
+                format('revoke %s on %s from %s cascade', granted.privilege_type, old.oid::regclass, grantee.name)
+            ]) as statement (text)
+            where old.oid = view_oid and granted.grantee <> old.relowner
+            -- grants first: revoking changes what is read here
+            order by statement.text
+        loop
+            execute problem;
+        end loop;
+    end if;
+{% endmacro %}
+
+
+{#- PL/pgSQL: raises who holds a view that could not be locked, and what can be done about it. -#}
+{% macro raise_who_holds(relation) %}
+    select string_agg(
+        distinct format('process %s%s', pg_locks.pid, coalesce(' of ' || pg_stat_activity.usename, '')
+            || coalesce(', in a transaction since ' || to_char(pg_stat_activity.xact_start at time zone 'UTC', 'HH24:MI:SS "UTC"'), '')),
+        '; '
+    )
+    into problem
+    from pg_catalog.pg_locks
+    left join pg_catalog.pg_stat_activity on pg_locks.pid = pg_stat_activity.pid
+    where pg_locks.relation = view_oid and pg_locks.granted and pg_locks.pid <> pg_backend_pid();
+    raise lock_not_available using
+        message = '{{ relation.include(database=false) }} could not be had for a moment in {{ var("deploy_lock_seconds") }} seconds'
+            || coalesce(', held by ' || problem, ''),
+        hint = 'It is as it was. Run again when that has ended, or give it longer: --vars ''{deploy_lock_seconds: 600}''.';
+{% endmacro %}
+
+
+{#- PL/pgSQL: raises which columns of a view would change. The new ones are those of a view that goes with the error. -#}
+{% macro raise_which_columns(relation, sql) %}
+    {%- set to_come = internal_schema() ~ '.to_come_' ~ local_md5(relation.identifier) %}
+    create view {{ to_come }} as (
+        {{ sql }}
+    );
+    select concat_ws(
+        '; ',
+        'gone: ' || string_agg(quote_ident(old.attname), ', ' order by old.attnum) filter (where new.attname is null),
+        'new: ' || string_agg(quote_ident(new.attname), ', ' order by new.attnum) filter (where old.attname is null),
+        'of another type: ' || string_agg(
+            quote_ident(old.attname) || ' (' || old.type_name || ', to be ' || new.type_name || ')', ', ' order by new.attnum
+        ) filter (where old.type_name <> new.type_name),
+        'in another place: ' || string_agg(quote_ident(old.attname), ', ' order by new.attnum) filter (where old.attnum <> new.attnum)
+    )
+    into problem
+    from (
+        select attname, attnum, format_type(atttypid, atttypmod) as type_name
+        from pg_catalog.pg_attribute where attrelid = view_oid and attnum > 0
+    ) as old
+    full join (
+        select attname, attnum, format_type(atttypid, atttypmod) as type_name
+        from pg_catalog.pg_attribute where attrelid = '{{ to_come }}'::regclass and attnum > 0
+    ) as new on old.attname = new.attname;
+    raise invalid_table_definition using
+        message = 'The columns of {{ relation.include(database=false) }} change in a way that whoever reads them notices: ' || problem,
+        hint = 'It is as it was. To replace it with its columns: dbt run --vars ''{replace_columns: true}'', or timeback job --replace-columns.';
+{% endmacro %}
+
+
+{#- Statements that give a view the reader's grant and the comments which it lacks, as deployed_state has found. -#}
+{% macro grant_and_comment(relation, state) %}
+    {%- if state['lacks_grant'] %}
+    grant select on {{ relation }} to timeback_reader;
+    {%- endif %}
+    {%- set comments = wanted_comments() -%}
+    {%- for name in (state['lacks_comments'] or '').split(',') if name %}
+    comment on {{ 'view ' ~ relation if name == '*' else 'column ' ~ relation ~ '.' ~ adapter.quote(name) }} is {{ postgres_escape_comment(comments[name]) }};
+    {%- endfor %}
+{% endmacro %}

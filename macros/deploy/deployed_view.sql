@@ -1,0 +1,158 @@
+{#-
+    What was deployed, so that a later run can tell what has changed: of each view a hash of the SQL
+    that it was made from, and one of what the database made of it. A change in the project shows in
+    the first, a change by hand in the second. Written in the transaction that makes the view.
+-#}
+{% macro create_deployed_view() %}
+    create table if not exists {{ internal_schema() }}.deployed_view (
+        schema_name name not null,
+        view_name name not null,
+        sql_hash text not null,
+        definition_hash text not null,
+        primary key (schema_name, view_name)
+    );
+{% endmacro %}
+
+
+{#-
+    Of all that a view is made from: its query, its options, and the columns that a contract promises.
+    Without the database's name, so that a database may be copied or renamed.
+-#}
+{% macro hash_of_view(sql, options) -%}
+    {%- set contract = [] -%}
+    {%- if config.get('contract').enforced -%}
+        {%- for name, column in model.columns.items() -%}
+            {%- do contract.append(name ~ ' ' ~ column.data_type) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- set anywhere = sql | replace(adapter.quote(target.dbname) ~ '.', '') -%}
+    {{ return(local_md5([anywhere, options, contract | join(', ')] | join('\n'))) }}
+{%- endmacro %}
+
+
+{#-
+    SQL expression: a hash of a view as it stands in the catalog. Its query in Postgres's own form,
+    which unlike pg_get_viewdef's depends on no search_path; its columns' names, its options, its owner.
+-#}
+{% macro definition_hash(view_oid) -%}
+    (
+        select encode(
+            sha256(
+                convert_to(
+                    concat_ws(
+                        e'\n',
+                        (
+                            select pg_rewrite.ev_action::text from pg_catalog.pg_rewrite
+                            where pg_rewrite.ev_class = {{ view_oid }} and pg_rewrite.rulename = '_RETURN'
+                        ),
+                        (
+                            select string_agg(pg_attribute.attname, ',' order by pg_attribute.attnum)
+                            from pg_catalog.pg_attribute
+                            where pg_attribute.attrelid = {{ view_oid }} and pg_attribute.attnum > 0
+                        ),
+                        (
+                            select string_agg(reloption.text, ',' order by reloption.text collate "C")
+                            from unnest(hashed.reloptions) as reloption (text)
+                        ),
+                        hashed.relowner
+                    ),
+                    'UTF8'
+                )
+            ),
+            'hex'
+        )
+        from pg_catalog.pg_class as hashed
+        where hashed.oid = {{ view_oid }}
+    )
+{%- endmacro %}
+
+
+{#-
+    How a view stands in the database: kind (none where it is missing), view_oid, is_current (made from
+    this SQL and not touched since), lacks_grant (a published one that timeback_reader may not
+    select from), lacks_comments (the columns whose comment is not their description, with commas, * for
+    the view itself). Reads the catalog alone and locks nothing of the view.
+-#}
+{% macro deployed_state(relation, sql_hash, is_published) -%}
+    {%- set comments = wanted_comments() -%}
+    {%- call statement('deployed_state', fetch_result=True) -%}
+        select
+            pg_class.relkind::text as kind,
+            pg_class.oid::bigint as view_oid,
+            coalesce(
+                deployed_view.sql_hash = '{{ sql_hash }}'
+                and deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},
+                false
+            ) as is_current,
+            {% if is_published -%}
+            coalesce(
+                exists (select from pg_catalog.pg_roles where pg_roles.rolname = 'timeback_reader')
+                -- the role's own right: one that everybody has may be taken from everybody
+                and not exists (
+                    select from aclexplode(pg_class.relacl) as granted
+                    inner join pg_catalog.pg_roles on granted.grantee = pg_roles.oid
+                    where pg_roles.rolname = 'timeback_reader' and granted.privilege_type = 'SELECT'
+                ),
+                false
+            )
+            {%- else -%}
+            false
+            {%- endif %} as lacks_grant,
+            {% if comments -%}
+            array_to_string(
+                array(
+                    select wanted.column_name
+                    from (
+                        values
+                        {%- for name, comment in comments.items() %}
+                        ({{ dbt.string_literal(dbt.escape_single_quotes(name)) }}, {{ postgres_escape_comment(comment) }}){{ ',' if not loop.last }}
+                        {%- endfor %}
+                    ) as wanted (column_name, comment)
+                    left join pg_catalog.pg_attribute
+                        on pg_class.oid = pg_attribute.attrelid and wanted.column_name = pg_attribute.attname
+                    left join pg_catalog.pg_description
+                        on
+                            pg_class.oid = pg_description.objoid
+                            and pg_description.classoid = 'pg_catalog.pg_class'::regclass
+                            and coalesce(pg_attribute.attnum, 0) = pg_description.objsubid
+                    where
+                        pg_class.oid is not null
+                        and (pg_attribute.attnum > 0 or wanted.column_name = '*')
+                        and pg_description.description is distinct from nullif(wanted.comment, '')
+                ),
+                ','
+            )
+            {%- else -%}
+            ''
+            {%- endif %} as lacking_comments
+        from (select to_regclass('{{ relation.include(database=false) }}')::oid as oid) as found
+        left join pg_catalog.pg_class on found.oid = pg_class.oid
+        left join {{ internal_schema() }}.deployed_view
+            on
+                deployed_view.schema_name = '{{ relation.schema }}'
+                and deployed_view.view_name = '{{ relation.identifier }}'
+    {%- endcall -%}
+    {%- set row = load_result('deployed_state').table.rows[0] -%}
+    {{ return({
+        'kind': row['kind'],
+        'view_oid': row['view_oid'],
+        'is_current': row['is_current'],
+        'lacks_grant': row['lacks_grant'],
+        'lacks_comments': row['lacking_comments'],
+    }) }}
+{%- endmacro %}
+
+
+{#- {column: comment} of the model, * for the view itself: its descriptions, as far as persist_docs asks for them. -#}
+{% macro wanted_comments() -%}
+    {%- set comments = {} -%}
+    {%- if config.persist_relation_docs() -%}
+        {%- do comments.update({'*': model.description}) -%}
+    {%- endif -%}
+    {%- if config.persist_column_docs() -%}
+        {%- for name, column in model.columns.items() -%}
+            {%- do comments.update({name: column.description}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(comments) }}
+{%- endmacro %}

@@ -1,0 +1,92 @@
+"""Readers who never stop: what they saw while a catalog was deployed."""
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import psycopg
+
+
+@dataclass
+class Readers(AbstractContextManager):
+    """Threads that read one row of each relation, round and round, each in a connection of its own.
+
+    Attributes:
+        dsn: libpq's connection string.
+        relations: what is read, as it stands in SQL; each must have rows from the beginning.
+        scope: the scope of the sessions.
+        number: how many readers.
+        pause: seconds between two reads of a reader.
+    """
+
+    dsn: str
+    relations: Sequence[str]
+    scope: str = "*"
+    number: int = 3
+    pause: float = 0.0
+    answers: int = 0
+    errors: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    longest: tuple[float, str] = (0.0, "")
+    """Seconds and the relation of the longest wait for an answer."""
+
+    def __enter__(self) -> "Readers":
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._read, args=(one,)) for one in range(self.number)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self, number: int) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            conn.execute("select set_config('app.allowed_org_ids', %s, false)", [self.scope])
+            # not all of them on one view at a time
+            start = number * len(self.relations) // self.number
+            for relation in itertools.cycle([*self.relations[start:], *self.relations[:start]]):
+                if self._stop.wait(self.pause):
+                    return
+                began = time.monotonic()
+                try:
+                    # prepared never: a new plan each time, as from as many new clients
+                    row = conn.execute(f"select * from {relation} limit 1", prepare=False).fetchone()
+                    problem = None
+                except psycopg.Error as found:
+                    row, problem = None, f"{relation}: {found}"
+                took = time.monotonic() - began
+                with self._lock:
+                    self.answers += 1
+                    self.longest = max(self.longest, (took, relation))
+                    if problem:
+                        self.errors.append(problem)
+                    elif row is None:
+                        self.empty.append(relation)
+
+    def verdict(self) -> str:
+        """What they saw, in a sentence."""
+        return (
+            f"{self.answers:,} answers, {len(self.errors)} errors, {len(self.empty)} empty ones; the longest "
+            f"wait {self.longest[0]:.2f} s, for {self.longest[1]}"
+        )
+
+
+def relations_with_rows(conn: psycopg.Connection, schema: str, scope: str = "*") -> list[str]:
+    """Every relation of a schema that shows a row under the scope, by name."""
+    names = conn.execute(
+        "select format('%%I.%%I', %s::text, relname) from pg_class "
+        "where relnamespace = %s::regnamespace and relkind = 'v' order by relname",
+        [schema, schema],
+    ).fetchall()
+    conn.execute("select set_config('app.allowed_org_ids', %s, false)", [scope])
+    return [name for (name,) in names if conn.execute(f"select * from {name} limit 1").fetchone()]

@@ -1,0 +1,235 @@
+"""Deploys the catalog again and again under readers, and kills jobs at random moments. `make soak` runs it.
+
+Over the demo's data, on a server of its own. Three parts, each with readers who read every published view and
+a view of somebody else's on top of each, round and round:
+
+redeploys: each run changes every view; every fifth one also changes columns of a model behind the datasets,
+    and every fifth changes nothing at all.
+kills: a job is killed (SIGKILL) at a random moment, then the next one must be green.
+two at once: of two jobs that begin together one runs and the other ends with its exit code.
+
+Exits with 1 when a reader met an error or an empty answer, or a job did not end as it should.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import psycopg
+from dbt.cli.main import dbtRunner
+
+from project_copy import copy_project
+from soak.readers import Readers, relations_with_rows
+from timeback_analytics.demo import build_demo
+from timeback_analytics.server import EmbeddedServer
+
+DATABASE = "soak"
+CHANGING_MODEL = "int_student"
+"""A model behind many datasets, whose columns change."""
+
+
+class Soak:
+    """A server with the demo, a copy of the project, and what went wrong."""
+
+    def __init__(self, home: Path, seed: int) -> None:
+        self.server = EmbeddedServer(home / "pgdata", {"fsync": "off", "shared_buffers": "128MB"})
+        self.project = copy_project(home / "project")
+        shutil.copy(self.project / "profiles.yml.example", self.project / "profiles.yml")
+        self.state = home / "jobs"
+        self.problems: list[str] = []
+        self.chance = random.Random(seed)
+        os.environ.update(
+            TIMEBACK_EMBEDDED_HOST=str(self.server.socket_dir),
+            TIMEBACK_EMBEDDED_DATABASE=DATABASE,
+            TIMEBACK_PROJECT_DIR=str(self.project),
+            PYTHONPATH=str(self.project / "src"),
+        )
+        os.environ.pop("DBT_PROFILES_DIR", None)
+
+    def open(self) -> None:
+        """Start the server, fill it, deploy, and put somebody else's view on each published one."""
+        self.server.start()
+        self.server.ensure_database(DATABASE)
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            build_demo(connection=conn)
+        self.expect(0, self.job("--no-tests", "--no-check"), "the first job")
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            self.relations = relations_with_rows(conn, "analytics")
+            self.views = len(conn.execute("select from pg_views where schemaname = 'analytics'").fetchall())
+            conn.execute("create schema somebody_else")
+            for relation in self.relations:
+                name = relation.split(".")[1]
+                conn.execute(f"create view somebody_else.{name} as select * from {relation}")
+        self.relations += [one.replace("analytics.", "somebody_else.") for one in self.relations]
+        self.oids = self.view_oids()
+
+    @property
+    def dsn(self) -> str:
+        return self.server.dsn(DATABASE)
+
+    def view_oids(self) -> dict[str, int]:
+        """{view: oid} of everything that readers see."""
+        with psycopg.connect(self.dsn) as conn:
+            return dict(
+                conn.execute(
+                    "select oid::regclass::text, oid::bigint from pg_class where relkind = 'v' "
+                    "and relnamespace in ('analytics'::regnamespace, 'somebody_else'::regnamespace)"
+                ).fetchall()
+            )
+
+    def start_job(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "timeback_analytics.cli", "job", "--state", self.state, *arguments],
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def job(self, *arguments: str) -> tuple[int, str]:
+        """A whole job: exit code and what it printed."""
+        process = self.start_job(*arguments)
+        output, _ = process.communicate()
+        return process.returncode, output
+
+    def expect(self, code: int, ended: tuple[int, str], what: str) -> None:
+        if ended[0] != code:
+            self.problems.append(f"{what} ended with {ended[0]}, not {code}:\n{ended[1]}")
+            print(self.problems[-1], flush=True)
+
+    def judge(self, part: str, readers: Readers, took: float) -> None:
+        """Say what the readers saw, and whether every view is the one that it was."""
+        print(f"{part}, in {took:.0f} s: {readers.verdict()}", flush=True)
+        self.problems += [f"{part}: {one}" for one in (*readers.errors[:10], *readers.empty[:10])]
+        if self.view_oids() != self.oids:
+            self.problems.append(f"{part}: a view is not the one that it was")
+
+    def redeploys(self, count: int) -> None:
+        """Deploy so often, in this process, with what dbt knows of the project changed in between."""
+        arguments = ["--quiet", "--log-level-file", "none", "--project-dir", str(self.project)]
+        arguments += ["--profiles-dir", str(self.project), "--target", "embedded"]
+        variables = ["--vars", "replace_columns: true"]
+        manifest = dbtRunner().invoke(["parse", *arguments, *variables]).result
+        models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
+        plain = {node.unique_id: node.raw_code for node in models}
+        outcomes: dict[str, int] = {}
+        started = time.monotonic()
+        with Readers(self.dsn, self.relations) as readers:
+            for number in range(1, count + 1):
+                for node in models:
+                    if number % 5 != 4:
+                        node.raw_code = f"{plain[node.unique_id]}\n-- redeploy {number}"
+                    # appended on one run, which can be done in place, and gone on the next, which cannot
+                    if node.name == CHANGING_MODEL and number % 5 == 0:
+                        node.raw_code = (
+                            f"select model.*, {number} as extra from (\n{node.raw_code}\n) as model"
+                        )
+                done = dbtRunner(manifest=manifest).invoke(["run", *arguments, *variables])
+                if not done.success:
+                    self.problems.append(f"redeploy {number}: {done.exception or ''} {done.result}")
+                for one in done.result.results if done.result else ():
+                    if one.node.resource_type == "model":
+                        outcomes[one.message] = outcomes.get(one.message, 0) + 1
+                print(f"redeploy {number}: {readers.verdict()}", flush=True)
+        self.judge(
+            f"{count} redeploys of {len(models)} views ({outcomes})", readers, time.monotonic() - started
+        )
+        if not {"replaced", "columns replaced", "unchanged"} <= outcomes.keys() and count >= 6:
+            self.problems.append(f"the redeploys were not of every kind: {outcomes}")
+        with psycopg.connect(self.dsn) as conn:
+            (left,) = conn.execute(
+                "select count(*) from pg_class where relname like '%\\_\\_set\\_aside\\_%'"
+            ).fetchone()
+        if left:
+            self.problems.append(f"{left} views that were set aside are still there")
+
+    def kills(self, count: int) -> None:
+        """Kill jobs at random moments, each of which has something to deploy; the next must be green."""
+        self._change(0)
+        began = time.monotonic()
+        self.expect(
+            0, self.job("--no-tests", "--no-check", "--no-rows"), "the job that tells how long one takes"
+        )
+        usual = time.monotonic() - began
+        moments: dict[str, int] = {}
+        with Readers(self.dsn, self.relations, pause=0.05) as readers:
+            for number in range(1, count + 1):
+                self._change(number)
+                wait = self.chance.uniform(0, usual)
+                process = self.start_job("--no-check", "--select", "source:*")
+                try:
+                    process.communicate(timeout=wait)
+                    moment = f"ended by itself ({process.returncode})"
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    output, _ = process.communicate()
+                    done = re.findall(r"^(\w+) +(?:ok|warning|failed|skipped) ", output, re.MULTILINE)
+                    moment = f"after {done[-1]}" if done else "before the first step was done"
+                moments[moment] = moments.get(moment, 0) + 1
+                print(f"kill {number}, {wait:.1f} s: {moment}; {readers.verdict()}", flush=True)
+                self.expect(
+                    0, self.job("--no-tests", "--no-check", "--no-rows"), f"the job after kill {number}"
+                )
+        self.judge(f"{count} kills ({moments})", readers, time.monotonic() - began)
+        self.expect(0, self.job(), "the job with every step")
+
+    def _change(self, number: int) -> None:
+        for path in (self.project / "models" / "datasets").rglob("*.sql"):
+            text = path.read_text().split("\n-- change ")[0]
+            path.write_text(f"{text}\n-- change {number}\n")
+
+    def two_at_once(self) -> None:
+        jobs = [self.start_job("--no-tests", "--no-check") for _ in range(2)]
+        ended = [(one.communicate()[0], one.returncode) for one in jobs]
+        codes = sorted(code for _, code in ended)
+        print(f"Two jobs at once end with {codes}", flush=True)
+        if codes != [0, 3]:
+            self.problems.append(f"two jobs at once ended with {codes}: {ended}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--redeploys", type=int, default=50, help="50 by default")
+    parser.add_argument("--kills", type=int, default=20, help="20 by default")
+    parser.add_argument("--seed", type=int, default=7, help="of the random moments")
+    options = parser.parse_args(arguments)
+    home = Path(tempfile.mkdtemp(prefix="tbs-", dir="/tmp")).resolve()
+    # a server that root has run by another user must reach its own folder
+    home.chmod(0o711)
+    soak = Soak(home, options.seed)
+    try:
+        soak.open()
+        print(
+            f"Reading {len(soak.relations)} views, of {soak.views} published ones and as many on top",
+            flush=True,
+        )
+        if options.redeploys:
+            soak.redeploys(options.redeploys)
+        if options.kills:
+            soak.kills(options.kills)
+        soak.two_at_once()
+    finally:
+        soak.server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+    for problem in soak.problems:
+        print(problem)
+    print("Nobody noticed." if not soak.problems else f"{len(soak.problems)} problems.")
+    return 1 if soak.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

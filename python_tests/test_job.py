@@ -1,0 +1,431 @@
+"""timeback job: what it does, how it ends, and that the next one repairs what was killed."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from small_project import SmallProject
+from soak.readers import Readers
+from timeback_analytics import checkpoint
+from timeback_analytics.cli import main
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.job import lock as job_lock
+from timeback_analytics.job.lock import LOCK_CLASS, is_connection_trouble
+from timeback_analytics.job.run import Exit
+from timeback_analytics.server import EmbeddedServer
+
+DEPLOYER = "job_test_deployer"
+THINGS = "select id, name from {{ ref('int_thing') }}"
+COLUMNS = {"id": "integer", "name": "text"}
+INT_THING = "select id, name from {{ source('operational', 'thing') }}"
+
+
+class Jobs:
+    """Runs jobs on a small project, in this process or in one of their own."""
+
+    def __init__(self, project: SmallProject, state: Path, database: str, server: EmbeddedServer) -> None:
+        self.project = project
+        self.state = state
+        self.database = database
+        self.server = server
+
+    def arguments(self, *more: str) -> list[str]:
+        return ["job", "--state", str(self.state), *more]
+
+    def __call__(self, *more: str) -> Result:
+        return CliRunner().invoke(main, self.arguments(*more))
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        """A job in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "timeback_analytics.cli", *self.arguments(*more)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def connect(self, role: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(self.server.dsn(self.database, role), autocommit=True)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The last job's."""
+        return json.loads((self.state / "latest" / "report.json").read_text())
+
+    def step(self, name: str) -> dict[str, Any]:
+        """A step of the last job."""
+        (step,) = [step for step in self.report["steps"] if step["name"] == name]
+        return step
+
+    def wait_for_lock(self, view: str, process: subprocess.Popen[str] | threading.Thread) -> None:
+        """Until a deploy waits for a view that somebody reads."""
+        is_alive = (
+            process.is_alive if isinstance(process, threading.Thread) else lambda: process.poll() is None
+        )
+        with self.connect() as conn:
+            while not conn.execute(
+                "select exists (select from pg_locks where relation = %s::regclass and not granted)", [view]
+            ).fetchone()[0]:
+                assert is_alive(), "the job ended before it deployed"
+                time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def template(embedded_server: EmbeddedServer, new_database: Callable[..., str]) -> Iterator[str]:
+    """A database with the operational table, and a role with the documented rights to deploy."""
+    name = new_database("job_template")
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        conn.execute(
+            f"""create schema operational;
+            create table operational.thing (id int, name text, seen_at timestamptz default now());
+            insert into operational.thing (id, name) values (1, 'one'), (2, 'two');
+            create role {DEPLOYER} login;
+            grant usage on schema operational to {DEPLOYER};
+            grant select on operational.thing to {DEPLOYER}"""
+        )
+        for role in ("timeback_reader", "timeback_unrestricted"):
+            if not conn.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+                conn.execute(f"create role {role} nologin")
+    yield name
+    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        conn.execute(f"drop owned by {DEPLOYER}; drop role {DEPLOYER}")
+
+
+@pytest.fixture
+def jobs(
+    template: str,
+    embedded_server: EmbeddedServer,
+    new_database: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Jobs]:
+    """A small project that was not deployed yet, one of its datasets scoped."""
+    database = new_database("job_test", template=template)
+    project = SmallProject(tmp_path / "project")
+    project.internal("int_thing", INT_THING)
+    project.dataset("things", THINGS, COLUMNS, tests={"id": ["not_null"]})
+    project.dataset(
+        "scoped_things",
+        "select thing.id from {{ ref('int_thing') }} as thing "
+        "cross join {{ ref('int_caller_scope') }} as scope where scope.is_everyone",
+        {"id": "integer"},
+        tests={"id": ["not_null"]},
+        scope="person",
+    )
+    for name in list(os.environ):
+        if name.startswith(("PG", "DBT_", "TIMEBACK_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TIMEBACK_PROJECT_DIR", str(project.folder))
+    monkeypatch.setenv("TIMEBACK_EMBEDDED_HOST", str(embedded_server.socket_dir))
+    monkeypatch.setenv("TIMEBACK_EMBEDDED_DATABASE", database)
+    yield Jobs(project, tmp_path / "jobs", database, embedded_server)
+    # databases that a role owns something in keep the role from being dropped
+    new_database("job_test")
+
+
+def ended(result: Result | subprocess.Popen[str], code: Exit) -> str:
+    """What a job printed, once it has ended with the code that it should."""
+    if isinstance(result, subprocess.Popen):
+        output, _ = result.communicate()
+        assert result.returncode == code, output
+        return output
+    assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+    return result.output
+
+
+def test_a_job_deploys_tests_counts_and_says_what_changed(jobs):
+    said = ended(jobs("--no-check"), Exit.GREEN)
+    assert "deploy   ok" in said and "4 created" in said
+    assert said.strip().splitlines()[-1].startswith("Green, after")
+    first = jobs.report
+    assert first["outcome"] == "green" and first["previous"] is None
+    assert first["rows"]["datasets"]["things"] | {"seconds": 0} == {
+        "rows": 2, "before": None, "error": None, "seconds": 0,
+    }  # fmt: skip
+    assert first["rows"]["datasets"]["scoped_things"]["rows"] == 2
+    assert first["tests_run"] == 2
+    assert "Views created: int_caller_scope, int_thing, scoped_things, things." in first["changes"]
+
+    with jobs.connect() as conn:
+        conn.execute("insert into operational.thing (id, name) values (null, 'three')")
+    jobs.project.dataset("more_things", THINGS, COLUMNS)
+    said = ended(jobs("--no-check", "--keep", "1"), Exit.TESTS)
+    second = jobs.report
+    assert second["rows"]["datasets"]["things"]["before"] == 2
+    assert second["rows"]["datasets"]["things"]["rows"] == 3
+    assert "New datasets: more_things." in second["changes"]
+    assert any(
+        "not_null_things_id" in one for one in second["changes"] if one.startswith("Tests that fail now")
+    )
+    assert second["models"]["things"]["outcome"] == "unchanged"
+    assert "not_null_things_id" in said and "exit code 7" in said
+    page = (jobs.state / "latest" / "report.html").read_text()
+    assert "+1" in page and "not_null_things_id" in page and "http" not in page.split("</style>")[1]
+    folders = list(jobs.state.glob("*Z-*"))
+    assert len(folders) == 1 and (folders[0] / "dbt.log").exists(), "the log is for who looks for the reason"
+
+
+def test_wrong_sources_stop_a_job_before_it_deploys(jobs):
+    with jobs.connect() as conn:
+        conn.execute("alter table operational.thing drop column name")
+    said = ended(jobs("--no-check"), Exit.SOURCES)
+    assert "column name is missing" in said
+    assert jobs.step("deploy")["status"] == jobs.step("tests")["status"] == "not run"
+    with jobs.connect() as conn:
+        assert conn.execute("select to_regclass('analytics.things')").fetchone() == (None,)
+
+
+def test_old_rows_are_looked_for_where_one_asks(jobs):
+    with jobs.connect() as conn:
+        conn.execute("update operational.thing set seen_at = now() - interval '3 days'")
+    limit = "{{source_freshness: {{{}: {{{}: {{count: 1, period: day}}}}}}}}"
+    said = ended(jobs("--no-check", "--vars", limit.format("thing", "error_after")), Exit.SOURCES)
+    assert "too old: thing" in said
+    said = ended(jobs("--no-check", "--vars", limit.format("thing", "warn_after")), Exit.GREEN)
+    assert jobs.step("sources")["status"] == "warning"
+    said = ended(jobs("--no-check", "--vars", limit.format("think", "warn_after")), Exit.SOURCES)
+    assert "names no table: think" in said
+
+
+def test_a_failed_deploy_leaves_what_there_was_and_counts_it(jobs):
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", "select id, name from {{ ref('int_thing') }} where nonsense", COLUMNS)
+    said = ended(jobs("--no-check"), Exit.DEPLOY)
+    assert 'column "nonsense" does not exist' in said
+    assert jobs.step("tests")["status"] == "not run"
+    assert jobs.report["rows"]["datasets"]["things"]["rows"] == 2
+
+    jobs.project.dataset(
+        "things",
+        "select name as id, id as name from {{ ref('int_thing') }}",
+        {"id": "text", "name": "integer"},
+    )
+    assert "--replace-columns" in ended(jobs("--no-check"), Exit.DEPLOY)
+    ended(jobs("--no-check", "--replace-columns"), Exit.GREEN)
+    assert "Views columns replaced: things." in jobs.report["changes"]
+
+
+def test_a_dataset_that_cannot_be_read_is_found(jobs):
+    jobs.project.dataset("things", "select id, name from {{ ref('int_thing') }} where id / 0 = 1", COLUMNS)
+    said = ended(jobs("--no-check", "--no-tests"), Exit.CHECK)
+    assert "division by zero" in said
+    assert jobs.report["rows"]["datasets"]["scoped_things"]["rows"] == 2
+
+
+def test_the_check_is_part_of_it(jobs):
+    """Great Expectations looks at the live catalog, here at one that nobody tests otherwise."""
+    pytest.importorskip("great_expectations")
+    jobs.project.dataset("things", THINGS, COLUMNS, tests={"id": ["unique"]})
+    with jobs.connect() as conn:
+        conn.execute("insert into operational.thing (id) values (1)")
+    said = ended(jobs("--no-tests"), Exit.CHECK)
+    assert "things id unique: 1 rows" in said
+    assert list(jobs.state.glob("*Z-*/checkpoint.html"))
+
+
+def test_without_great_expectations_the_check_is_skipped_in_plain_words(jobs, monkeypatch):
+    def missing() -> None:
+        raise TimebackError("timeback check needs Great Expectations (x is missing): pip install y")
+
+    monkeypatch.setattr(checkpoint, "_great_expectations", missing)
+    ended(jobs("--no-tests"), Exit.GREEN)
+    assert jobs.step("check")["status"] == "skipped"
+    assert "pip install y" in jobs.step("check")["sentence"]
+
+
+def test_a_deployer_who_may_not_see_everyone_gets_a_useful_report(jobs, monkeypatch):
+    """No superuser, no member of timeback_unrestricted: counted behind the scope, and said so."""
+    with jobs.connect() as conn:
+        conn.execute(f"create schema analytics authorization {DEPLOYER}")
+        conn.execute(f"create schema analytics_internal authorization {DEPLOYER}")
+        conn.execute("insert into operational.thing (name) values ('without id')")
+    for name, value in {
+        "PGHOST": str(jobs.server.socket_dir),
+        "PGUSER": DEPLOYER,
+        "PGDATABASE": jobs.database,
+    }.items():
+        monkeypatch.setenv(name, value)
+    line = ("--target", "server", "--vars", "{source_schema: operational}")
+    said = ended(jobs(*line), Exit.TESTS)
+    assert "not_null_things_id" in said and "not_null_scoped_things_id" not in said
+    assert "in the model behind the scope" in jobs.report["rows"]["how"]
+    assert jobs.report["rows"]["datasets"]["scoped_things"]["rows"] == 3
+    assert f'grant timeback_unrestricted to "{DEPLOYER}"' in jobs.step("check")["sentence"]
+
+    with jobs.connect() as conn:
+        conn.execute(f"grant timeback_unrestricted to {DEPLOYER}")
+    said = ended(jobs(*line, "--no-check"), Exit.TESTS)
+    assert "not_null_scoped_things_id" in said
+    assert jobs.report["rows"]["how"] == "with scope *, every organization"
+
+
+# -- one at a time, and what happens to it -----------------------------------------------------------
+
+
+def test_a_second_job_says_who_runs_and_does_nothing(jobs):
+    with jobs.connect() as other:
+        other.execute("set application_name = 'timeback job far-away:7'")
+        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
+        assert "far-away:7 as postgres" in said and str(other.info.backend_pid) in said
+        assert not jobs.state.exists()
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+
+
+def test_a_job_on_another_schema_does_not_mind(jobs, monkeypatch):
+    with jobs.connect() as other:
+        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        monkeypatch.setenv("TIMEBACK_SCHEMA", "elsewhere")
+        ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+        assert other.execute("select count(*) from elsewhere.things").fetchone() == (2,)
+
+
+def test_two_jobs_at_once_then_one_that_is_told_to_end(jobs):
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    with jobs.connect() as reader:
+        reader.execute("begin; select * from analytics.things")
+        first = jobs.start("--no-check")
+        jobs.wait_for_lock("analytics.things", first)
+        assert f":{first.pid} as postgres" in ended(jobs("--no-check"), Exit.ANOTHER_JOB)
+        first.terminate()
+        said = ended(first, Exit.INTERRUPTED)
+        assert "ended by SIGTERM" in said
+        assert jobs.report["outcome"] == "interrupted"
+        assert reader.execute("select count(*) from analytics.things").fetchone() == (2,)
+    ended(jobs("--no-check"), Exit.GREEN)
+    assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+@pytest.mark.parametrize("moment", ["deploy", "start"])
+def test_after_a_job_that_was_killed_the_next_one_is_green(jobs, moment):
+    """kill -9, and everything that a job could have been writing then is left half-written."""
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    with Readers(jobs.server.dsn(jobs.database), ["analytics.things", "analytics.scoped_things"]) as readers:
+        with jobs.connect() as reader:
+            reader.execute("begin; select * from analytics.things")
+            killed = jobs.start("--no-check")
+            if moment == "deploy":
+                jobs.wait_for_lock("analytics.things", killed)
+            else:
+                while not list(jobs.state.glob("*/running.json")):
+                    assert killed.poll() is None
+            killed.kill()
+            killed.wait()
+        for half in (jobs.state / "partial_parse.msgpack", *jobs.state.glob("*/target/*.json")):
+            half.write_bytes(half.read_bytes()[:1000])
+        (jobs.project.folder / "target").mkdir(exist_ok=True)
+        (jobs.project.folder / "target" / "manifest.json").write_text("{")
+        said = ended(jobs("--no-check"), Exit.GREEN)
+    assert readers.answers and not readers.errors and not readers.empty
+    assert f"was ended during {'deploy' if moment == 'deploy' else ''}" in said
+    assert jobs.report["models"]["things"]["outcome"] == "replaced"
+    assert len(jobs.report["killed"]) == 1
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert jobs.report["killed"] == []
+
+
+def test_a_lost_lock_stops_the_step_and_the_job_tries_again(jobs, monkeypatch):
+    """As after a restart of the server. Without its lock a job must not go on, since another may begin."""
+    monkeypatch.setattr(job_lock, "HEARTBEAT_SECONDS", 0.1)
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    done = []
+
+    def cut_the_line() -> None:
+        with jobs.connect() as reader:
+            reader.execute("begin; select * from analytics.things")
+            jobs.wait_for_lock("analytics.things", threading.main_thread())
+            with jobs.connect() as conn:
+                done.extend(
+                    conn.execute(
+                        """select pg_terminate_backend(pid) from pg_stat_activity
+                        where datname = current_database() and pid <> pg_backend_pid() and pid <> %s""",
+                        [reader.info.backend_pid],
+                    ).fetchall()
+                )
+
+    enemy = threading.Thread(target=cut_the_line)
+    enemy.start()
+    said = ended(jobs("--no-check"), Exit.GREEN)
+    enemy.join()
+    assert len(done) >= 2, "the job's own session and one of dbt's"
+    assert "Trying again in 1 s (1 of 5)" in said
+    assert len(jobs.report["tries"]) == 1 and jobs.report["tries"][0].startswith("deploy: ")
+    assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+def test_no_connection_is_tried_again_up_to_a_limit(jobs, monkeypatch):
+    monkeypatch.setenv("TIMEBACK_EMBEDDED_HOST", "/nonexistent")
+    said = ended(jobs("--retries", "1"), Exit.NO_CONNECTION)
+    assert said.count("Trying again") == 1 and "cannot be reached" in said
+    assert jobs.report["outcome"] == "no_connection"
+
+
+def test_a_wrong_role_is_not_tried_again(jobs, monkeypatch):
+    monkeypatch.setenv("PGHOST", str(jobs.server.socket_dir))
+    monkeypatch.setenv("PGUSER", "job_test_nobody")
+    said = ended(jobs("--target", "server"), Exit.NO_CONNECTION)
+    assert "Trying again" not in said and '"job_test_nobody" does not exist' in said
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    {
+        ("--vars", "[1]"): "is no dict",
+        ("--vars", "{a: "): "is no YAML",
+        ("--no-tests", "--select", "things"): "exclude each other",
+        ("--keep", "0"): "--keep",
+    }.items(),
+)
+def test_usage(jobs, line, said):
+    result = jobs(*line)
+    assert result.exit_code == Exit.USAGE and said in result.output
+
+
+def test_a_project_without_profile_says_what_to_do(jobs):
+    (jobs.project.folder / "profiles.yml").unlink()
+    result = jobs()
+    assert result.exit_code == Exit.USAGE and "timeback setup" in result.output
+
+
+def test_help_and_page_have_the_same_exit_codes():
+    """The table of docs/job.md, the list of --help, and what the code knows."""
+    page = (Path(__file__).resolve().parents[1] / "docs" / "job.md").read_text()
+    in_page = [
+        int(line.split("|")[1])
+        for line in page.splitlines()
+        if line[:3] == "| " + line[2:3] and line[2].isdigit()
+    ]
+    shown = CliRunner().invoke(main, ["job", "--help"]).output.split("Exit codes:")[1]
+    in_help = [int(line.split()[0]) for line in shown.splitlines() if line.strip()[:1].isdigit()]
+    assert in_page == in_help == [int(code) for code in Exit]
+
+
+@pytest.mark.parametrize(
+    ("message", "is_trouble"),
+    {
+        "server closed the connection unexpectedly": True,
+        'connection to server at "x", port 5432 failed: Connection refused': True,
+        "terminating connection due to administrator command": True,
+        "FATAL:  the database system is starting up": True,
+        "FATAL:  sorry, too many clients already": True,
+        'connection to server on socket "x" failed: FATAL:  role "nobody" does not exist': False,
+        'column "connection" does not exist': False,
+        "The columns of students change": False,
+    }.items(),
+)
+def test_which_errors_are_worth_another_try(message, is_trouble):
+    assert is_connection_trouble(message) is is_trouble
