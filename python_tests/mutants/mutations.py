@@ -12,23 +12,24 @@ SCOPE = "python_tests/test_scope.py"
 LINEAGE = "python_tests/test_lineage.py"
 GUARD = "python_tests/test_guard.py"
 ATTACKS = "python_tests/test_attacks.py"
-BIND = "python_tests/test_bind.py"
 OLDER = "python_tests/test_older_postgres.py"
 BIND = "python_tests/test_bind.py"
 RIGHTS = "python_tests/test_deploy_rights.py"
 LINT = "python_tests/test_catalog_lint.py"
 CHECK = "python_tests/test_check.py"
 COVERAGE = "python_tests/test_coverage.py"
-VIEWS = "python_tests/test_views_in_place.py"
+DOCUMENTED_COLUMNS = "python_tests/test_documented_columns.py"
+DEPLOY = "python_tests/test_deploy.py"
 
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
 
 SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
 SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
-CALLER_SCOPE = "models/intermediate/int_caller_scope.sql"
+CALLER_SCOPE = "macros/scope/caller_scope.sql"
 CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
 VIEW = "macros/overrides/view.sql"
+DEPLOY_VIEW = "macros/deploy/deploy_view.sql"
 GUARDING_TEST = "tests/scoped_datasets_show_rows.sql"
 BINDING = "src/timeback_analytics/binding.py"
 CATALOG_LINT = "src/timeback_analytics/catalog_lint.py"
@@ -64,13 +65,13 @@ _SCOPE = [
     Mutation(
         "few people: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and not {{ is_bound_when_planned() }}
 """,
         """        membership.person_id in (
             select allowed.person_id
-            from {{ ref('int_person_current_organization') }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+            from {{ ref(membership) }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
         and not {{ is_bound_when_planned() }}
 """,
@@ -80,7 +81,7 @@ _SCOPE = [
         "many people: the list of organizations is not asked for",
         SCOPE_MACRO,
         """            (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::uuid[])
+            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
 """,
         "            true\n",
         (SCOPE,),
@@ -104,13 +105,13 @@ _SCOPE = [
     Mutation(
         "a bound role: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and (select caller.is_fenced from caller)
 """,
         """        membership.person_id in (
             select allowed.person_id
-            from {{ ref('int_person_current_organization') }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+            from {{ ref(membership) }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
         and (select caller.is_fenced from caller)
 """,
@@ -152,8 +153,10 @@ _SCOPE = [
     Mutation(
         "whoever takes on a bound role is planned for as unbound",
         SCOPE_FUNCTION,
-        "role_name in (session_user, current_setting('role')::name)",
-        "role_name in (session_user, current_user)",
+        "            select from {{ internal_schema() }}.scope_binding\n"
+        "            where role_name in (session_user, current_setting('role')::name)",
+        "            select from {{ internal_schema() }}.scope_binding\n"
+        "            where role_name in (session_user, current_user)",
         (BIND,),
     ),
     Mutation(
@@ -172,7 +175,7 @@ _SCOPE = [
     Mutation(
         "org_ids is null where a person has no organization",
         SCOPE_MACRO,
-        "coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids",
+        "coalesce(wide_person.org_ids, '{}'::{{ org_type }}[]) as org_ids",
         "wide_person.org_ids",
         (SCOPE,),
     ),
@@ -254,14 +257,14 @@ _SCOPE = [
     Mutation(
         "SET ROLE sheds the binding of the login",
         CALLER_SCOPE,
-        "role_name in (current_user, session_user)",
-        "role_name = current_user",
+        "    from {{ internal_schema() }}.{{ table }}\n    where role_name in (current_user, session_user)",
+        "    from {{ internal_schema() }}.{{ table }}\n    where role_name = current_user",
         (SCOPE,),
     ),
     Mutation(
         "two bindings add up",
         CALLER_SCOPE,
-        "having count(*) = (select count(*) from role_binding)",
+        "having count(*) = (select count(*) from bound_role)",
         "having count(*) > 0",
         (SCOPE,),
     ),
@@ -283,7 +286,7 @@ _SCOPE = [
     Mutation(
         "a setting widens a binding",
         SCOPE_FUNCTION,
-        "            where binding is null or element::uuid = any(binding)\n",
+        "            where binding is null or element::{{ id_type }} = any(binding)\n",
         "",
         (SCOPE,),
     ),
@@ -346,8 +349,8 @@ _SCOPE = [
     Mutation(
         "scoped views are no security barriers",
         VIEW,
-        "security_barrier = {{ 'true' if is_scoped(config.get('meta', {})) else 'false' }}",
-        "security_barrier = false",
+        "'security_barrier = ' ~ ('true' if is_scoped(config.get('meta', {})) else 'false')",
+        "'security_barrier = false'",
         (SCOPE,),
     ),
     Mutation(
@@ -407,13 +410,13 @@ _RIGHTS = [
     Mutation(
         "readers may read the models behind the datasets",
         VIEW,
-        "    {%- if relation.schema == target.schema -%}\n",
-        "    {%- if true -%}\n",
+        "{%- set is_published = target_relation.schema == target.schema -%}",
+        "{%- set is_published = true -%}",
         (RIGHTS,),
     ),
     Mutation(
         "readers may write",
-        VIEW,
+        DEPLOY_VIEW,
         "grant select on {{ relation }} to timeback_reader;",
         "grant select, insert on {{ relation }} to timeback_reader;",
         (RIGHTS,),
@@ -421,8 +424,8 @@ _RIGHTS = [
     Mutation(
         "readers may read nothing",
         VIEW,
-        "    {% do grant_to_reader(target_relation) %}\n",
-        "",
+        "{%- set is_published = target_relation.schema == target.schema -%}",
+        "{%- set is_published = false -%}",
         (RIGHTS,),
     ),
     Mutation(
@@ -470,48 +473,71 @@ _RIGHTS = [
         (RIGHTS,),
     ),
     Mutation(
-        "a view that others stand on is dropped with what stands on it",
-        VIEW,
-        "        if dependents is not null then\n",
-        "        if false then\n",
-        (VIEWS,),
+        "a view that others stand on leaves them on its old columns",
+        DEPLOY_VIEW,
+        "    where not dependent.is_ours;\n",
+        "    where false;\n",
+        (DEPLOY,),
     ),
     Mutation(
-        "a view whose columns change cannot be deployed",
-        VIEW,
-        "        drop view {{ relation }} cascade;\n",
+        "columns change without being asked to",
+        DEPLOY_VIEW,
+        "{% if not var('replace_columns') -%}",
+        "{% if false -%}",
+        (DEPLOY,),
+    ),
+    Mutation(
+        "a new view comes without the grants of the old one",
+        DEPLOY_VIEW,
+        "                {{ restore_grants(relation) }}\n",
         "",
-        (VIEWS,),
+        (DEPLOY,),
+    ),
+    Mutation(
+        "a run that changes nothing replaces every view",
+        VIEW,
+        "{%- if not before['is_current'] -%}\n        {%- if config",
+        "{%- if true -%}\n        {%- if config",
+        (DEPLOY,),
+    ),
+    Mutation(
+        "a barrier that somebody took off is not mended",
+        "macros/deploy/deployed_view.sql",
+        "                and deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},\n                false",
+        "                , false",
+        (DEPLOY,),
     ),
     Mutation(
         "columns in another order are deployed",
         "macros/overrides/contract.sql",
         "    {%- if sql_formatted != yaml_formatted -%}\n",
         "    {%- if sql_formatted | sort != yaml_formatted | sort -%}\n",
-        (VIEWS,),
+        (DOCUMENTED_COLUMNS,),
     ),
     Mutation(
         "a dataset of other columns than documented is deployed",
         VIEW,
         "        {{ get_assert_columns_equivalent(sql) }}\n",
         "",
-        (VIEWS,),
+        (DOCUMENTED_COLUMNS,),
     ),
     Mutation(
         "a later binding adds to the earlier one",
         BINDING,
-        """        conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
-        conn.execute(
+        """            conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
 """,
-        """        conn.execute(
-""",
+        "",
         (BIND,),
     ),
     Mutation(
         "an organization that is unknown can be bound",
         BINDING,
-        "    if unknown:\n",
-        "    if False:\n",
+        """    if unknown:
+        raise TimebackError(
+            f"The operational""",
+        """    if False:
+        raise TimebackError(
+            f"The operational""",
         (BIND,),
     ),
     Mutation(
@@ -538,8 +564,12 @@ _RIGHTS = [
     Mutation(
         "an unbound role keeps its default scope",
         BINDING,
-        "            if _default(conn, role) is not None:\n",
-        "            if False:\n",
+        """                if _default(conn, role, setting) is not None:
+                    _reset_default(conn, role, setting)
+            if not keep_access""",
+        """                if False:
+                    _reset_default(conn, role, setting)
+            if not keep_access""",
         (BIND,),
     ),
     Mutation(
