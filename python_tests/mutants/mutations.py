@@ -503,8 +503,8 @@ _RIGHTS = [
     Mutation(
         "a barrier that somebody took off is not mended",
         "macros/deploy/deployed_view.sql",
-        "                and deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},\n                false",
-        "                , false",
+        "deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},",
+        "true,",
         (DEPLOY,),
     ),
     Mutation(
