@@ -3,7 +3,8 @@
 `make bench` builds 200 schools, 50,000 students, 5 million attempts, 4 million scores and 5 million events
 in an embedded server of its own (.timeback/benchmark, kept for the next time), deploys the catalog there,
 and prints the time and the plan's buffers of each form, as ratios to the published view's in the same run:
-machines differ, ratios less.
+machines differ, ratios less. Among the forms is the catalog's own materialized mode (stored_facts), deployed
+beside the live one; what its refresh costs after changes is measured on a copy of the database.
 """
 
 import os
@@ -11,6 +12,7 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +52,10 @@ class Cost:
 
 
 OURS = Form("attempts (published view)", "analytics.attempts")
+STORED_SCHEMA = "stored"
+STORED = Form("attempts (stored facts)", f"{STORED_SCHEMA}.attempts")
+# in materialized mode, a school's attempts take this part of the live view's time at most
+STORED_RATIO = 0.1
 OTHERS = (
     Form("naive: people joined to everybody's facts", "benchmark.naive_join"),
     Form("naive: a subquery on each row", "benchmark.subquery_a_row"),
@@ -153,8 +159,53 @@ def _code(path: Path) -> str:
     )
 
 
-def deploy(server: EmbeddedServer, database: str) -> None:
+CHANGES = {
+    "new": (
+        """insert into caliper_attempt (
+            id, assignee_id, assignable_id, count,
+            started_at_time, ended_at_time, date_created, date_last_modified
+        )
+        select
+            'new ' || n, md5('student' || 1 + n * 7919 % {students})::uuid, 'resource ' || n, 1,
+            now(), now(), now(), now()
+        from generate_series(1, {rows} / 2) as n""",
+        """insert into caliper_score (id, attempt_id, score_given, max_score, date_created)
+        select 'new ' || n, 'new ' || n, 1, 1, now() from generate_series(1, {rows} / 4) as n""",
+        """insert into caliper_event (id, type, action, generated_id, session_id, event_time)
+        select 'new ' || n, 'AssessmentItemEvent', 'Completed', 'new ' || n, 'session ' || n, now()
+        from generate_series(1, {rows} / 4) as n""",
+    ),
+    "corrected": (
+        """update caliper_attempt set duration = 'PT50S' where id in (
+            select 'urn:uuid:' || md5('attempt' || 1 + n * 7919 % {students} || '/' || n % 19)::uuid
+            from generate_series(1, {rows} / 2) as n
+        )""",
+        """update caliper_score set score_given = 1 - score_given where id in (
+            select 'urn:uuid:' || md5('score' || 1 + n * 7919 % {students} || '/' || n % 4)::uuid
+            from generate_series(1, {rows} / 2) as n
+        )""",
+    ),
+    "deleted": (
+        """delete from caliper_score where id in (
+            select 'urn:uuid:' || md5('score' || 1 + n * 7919 % {students} || '/' || n % 4)::uuid
+            from generate_series(1, {rows}) as n
+        )""",
+    ),
+}
+"""Ways to change history: SQL for `rows` rows, spread over all students."""
+
+
+def deploy(server: EmbeddedServer, database: str, schema: str = "analytics", *arguments: str) -> Path:
     """`dbt run` of this project into the benchmark's database.
+
+    Args:
+        server: the benchmark's.
+        database: where to.
+        schema: the published schema.
+        arguments: further ones of dbt's.
+
+    Returns:
+        dbt's target folder.
 
     Raises:
         click.ClickException: dbt fails; its output is shown.
@@ -162,6 +213,7 @@ def deploy(server: EmbeddedServer, database: str) -> None:
     root = project_root()
     folder = state_dir() / "benchmark-dbt"
     folder.mkdir(exist_ok=True)
+    target = folder / f"target-{schema}"
     (folder / "profiles.yml").write_text((root / "profiles.yml.example").read_text())
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "TIMEBACK_"))
@@ -173,15 +225,17 @@ def deploy(server: EmbeddedServer, database: str) -> None:
             "--project-dir",
             root,
             "--target-path",
-            folder / "target",
+            target,
             "--log-path",
             folder / "logs",
+            *arguments,
         ],
         env={
             **environment,
             "DBT_PROFILES_DIR": str(folder),
             "TIMEBACK_EMBEDDED_HOST": str(server.socket_dir),
             "TIMEBACK_EMBEDDED_DATABASE": database,
+            "TIMEBACK_SCHEMA": schema,
         },
         cwd=root,
         stdin=subprocess.DEVNULL,
@@ -192,10 +246,44 @@ def deploy(server: EmbeddedServer, database: str) -> None:
     )
     if result.returncode != 0:
         raise click.ClickException(f"dbt run failed:\n{result.stdout}")
+    return target
 
 
-def prepare(server: EmbeddedServer, sizes: dict[str, int]) -> str:
+def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: str) -> dict[str, float]:
+    """Seconds that bringing each stored model up to date takes after a change; all of it is rolled back.
+
+    Args:
+        dsn: a database with the catalog in materialized mode.
+        target: dbt's target folder of that deploy, where the SQL of the refreshes is.
+        students: how many students the database has.
+        rows: how many operational rows change; with 0 nothing does.
+        change: which way, a key of CHANGES.
+    """
+    scripts = {
+        path.stem: path.read_text()
+        for path in sorted((target / "run").rglob("*_stored.sql"))
+        if "models" in path.parts
+    }
+    seconds = {}
+    with psycopg.connect(dsn) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute(f"set local search_path = {SCHEMA}")
+        connection.execute("set local jit = off")
+        for statement in CHANGES[change] if rows else ():
+            connection.execute(statement.format(rows=rows, students=students))
+        for model, script in scripts.items():
+            with connection.transaction(force_rollback=True):
+                started = time.monotonic()
+                connection.execute(script)
+                seconds[model] = time.monotonic() - started
+        connection.rollback()
+    return seconds
+
+
+def prepare(server: EmbeddedServer, sizes: dict[str, int], *, stored: bool = True) -> str:
     """A database with scale data of these sizes, the catalog and the other forms; what exists is kept.
+
+    With `stored`, the catalog is there a second time, in materialized mode, as schema `stored`.
 
     Returns:
         Its name.
@@ -219,6 +307,11 @@ def prepare(server: EmbeddedServer, sizes: dict[str, int]) -> str:
             connection.execute(f"alter database loading rename to {database}")
     click.echo("Deploying the catalog ...")
     deploy(server, database)
+    if stored:
+        click.echo(
+            "Deploying it beside, in materialized mode; the first time this works out every attempt ..."
+        )
+        deploy(server, database, STORED_SCHEMA, "--vars", "{stored_facts: true}")
     with psycopg.connect(server.dsn(database), autocommit=True) as connection:
         connection.execute(f"set search_path = {SCHEMA}")
         connection.execute(_code(HERE / "other_forms.sql"))
@@ -246,6 +339,10 @@ def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
 )
 @click.option("--timeout", default="120s", show_default=True, help="Longest that one query may take.")
 @click.option("--everyone/--no-everyone", default=True, help="Ask as an unrestricted caller too.")
+@click.option("--stored/--no-stored", default=True, help="Measure the materialized mode too.")
+@click.option(
+    "--changed", default="0,100,10000,100000", show_default=True, help="Changed rows to refresh it after."
+)
 def main(
     schools: int,
     students: int,
@@ -254,6 +351,8 @@ def main(
     repeats: int,
     timeout: str,
     everyone: bool,
+    stored: bool,
+    changed: str,
 ) -> None:
     """Measure what one school's attempts cost on a large platform, beside other forms of the same."""
     sizes = {
@@ -276,7 +375,7 @@ def main(
     server.start()
     failures: list[str] = []
     try:
-        dsn = server.dsn(prepare(server, sizes))
+        dsn = server.dsn(prepare(server, sizes, stored=stored))
         student = 4 + schools  # of school 5
         for question, where in QUESTIONS.items():
             where = where.format(student=student)
@@ -288,11 +387,17 @@ def main(
                 continue
             if ours.scans:
                 failures.append(f"{question}: reads {', '.join(sorted(ours.scans))} from end to end")
-            for form in OTHERS:
-                other = ask(dsn, form, ONE_SCHOOL, where, 1, timeout)
+            for form in ((STORED,) if stored else ()) + OTHERS:
+                other = ask(dsn, form, ONE_SCHOOL, where, repeats if form is STORED else 1, timeout)
                 click.echo(f"  {form.name:<44}{show(ours, other, timeout)}")
                 if other is not None and other.rows != ours.rows:
                     failures.append(f"{question}: {form.name} gives {other.rows} rows, the view {ours.rows}")
+                if (
+                    form is STORED
+                    and where == ""
+                    and not (other and other.seconds <= STORED_RATIO * ours.seconds)
+                ):
+                    failures.append(f"{question}: {form.name} takes more than {STORED_RATIO} of the time")
         if everyone:
             click.echo("\neverybody, as an unrestricted caller")
             for question, where in {
@@ -302,6 +407,17 @@ def main(
             }.items():
                 cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
                 click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
+        if stored:
+            click.echo("\nbringing the stored facts up to date, seconds")
+            target = state_dir() / "benchmark-dbt" / f"target-{STORED_SCHEMA}"
+            for change in CHANGES:
+                for rows in map(int, changed.split(",")):
+                    if rows or change == next(iter(CHANGES)):
+                        seconds = refresh_seconds(dsn, target, students, rows, change)
+                        parts = ", ".join(f"{model} {spent:.1f}" for model, spent in seconds.items())
+                        click.echo(
+                            f"  {f'{rows:,} rows {change}':<44}{sum(seconds.values()):>9,.1f} s   {parts}"
+                        )
     finally:
         server.stop()
     if failures:

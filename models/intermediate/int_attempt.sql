@@ -1,20 +1,12 @@
 -- First attempts with their session, duration and result: the fact under attempts and
--- aggregated_session_attempts.
+-- aggregated_session_attempts. Worked out now, or as the last run stored them, by the dbt var stored_facts.
 select
-    first_attempt.student_id,
-    first_attempt.resource_id,
-    attempt_session.session_id,
-    {{ date_of('first_attempt.start_time') }} as date,
-    first_attempt.start_time,
-    first_attempt.end_time,
-    coalesce(
-        round({{ iso_duration_seconds('first_attempt.client_duration') }}),
-        case
-            when first_attempt.end_time >= first_attempt.start_time
-                then {{ whole_seconds('first_attempt.start_time', 'first_attempt.end_time') }}
-        end
-    ) as duration_sec,
-    newest_score.is_correct
-from {{ ref('int_first_attempt') }} as first_attempt
-left join {{ ref('int_newest_score') }} as newest_score on first_attempt.attempt_id = newest_score.attempt_id
-left join {{ ref('int_attempt_session') }} as attempt_session on first_attempt.attempt_id = attempt_session.attempt_id
+    student_id,
+    resource_id,
+    session_id,
+    date,
+    start_time,
+    end_time,
+    duration_sec,
+    is_correct
+from {{ ref('int_attempt_stored') if var('stored_facts') else ref('int_attempt_live') }}

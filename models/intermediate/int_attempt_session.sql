@@ -1,7 +1,8 @@
 -- The session of an attempt: that of its earliest event with one, then of the lowest event id.
 select
     attempt_event.attempt_id,
-    attempt_event.session_id
+    attempt_event.session_id,
+    attempt_event.event_id
 from {{ ref('int_attempt_event') }} as attempt_event
 where
     attempt_event.session_id is not null

@@ -807,7 +807,7 @@ _ROWS = [
     ),
     Mutation(
         "the clock wins over the client's duration",
-        f"{_INTERMEDIATE}attempt.sql",
+        f"{_INTERMEDIATE}attempt_live.sql",
         """        round({{ iso_duration_seconds('first_attempt.client_duration') }}),
         case
             when first_attempt.end_time >= first_attempt.start_time
@@ -826,7 +826,7 @@ _ROWS = [
         "macros/iso_duration_seconds.sql",
         "{{ expression }} ~ '^P(",
         "{{ expression }} ~* '^P(",
-        models="int_attempt+",
+        models="int_attempt_live+",
     ),
     Mutation(
         "an attempt has the session of an event that acted on it alone",
@@ -864,7 +864,7 @@ _ROWS = [
         "macros/date_of.sql",
         """({{ timestamp_expression }} at time zone '{{ var("timezone") }}')::date""",
         "({{ timestamp_expression }})::date",
-        models="stg_caliper_session+ int_attempt+ stg_tb_xp_ledger+ stg_insights_recommendation+"
+        models="stg_caliper_session+ int_attempt_live+ stg_tb_xp_ledger+ stg_insights_recommendation+"
         " int_student_journal+ int_student_start_date+",
     ),
     Mutation(
@@ -872,11 +872,11 @@ _ROWS = [
         "macros/whole_seconds.sql",
         "round(extract(",
         "trunc(extract(",
-        models="stg_caliper_session+ int_attempt+ int_confirmed_insight+",
+        models="stg_caliper_session+ int_attempt_live+ int_confirmed_insight+",
     ),
     Mutation(
         "XP without an event is left out",
-        f"{_INTERMEDIATE}xp_total.sql",
+        f"{_INTERMEDIATE}xp_entry_live.sql",
         "left join {{ ref('stg_caliper_event') }}",
         "inner join {{ ref('stg_caliper_event') }}",
     ),
