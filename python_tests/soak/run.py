@@ -91,7 +91,11 @@ class Soak:
 
     def start_job(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "timeback_analytics.cli", "job", "--state", self.state, *arguments],
+            [
+                *(sys.executable, "-m", "timeback_analytics.cli", "job", "--state", self.state),
+                # the last redeploy may have left a column that the project itself has not
+                *("--replace-columns", *arguments),
+            ],
             cwd=self.project,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

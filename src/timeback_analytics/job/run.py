@@ -118,7 +118,9 @@ class Job:
         self._folder = options.state / f"{self._started:%Y%m%dT%H%M%S}Z-{os.getpid()}"
         self._steps: list[Step] = []
         self._tries: list[str] = []
-        self._about: dict[str, str] = {}
+        # what is not known without a connection is empty
+        self._about = dict.fromkeys(("target", "database", "host", "schema", "role", "server"), "")
+        self._about |= {"target": options.target, "schema": options.schema}
         self._killed: list[str] = []
         self._previous: dict[str, Any] | None = None
         self._loaded_seeds: dict[str, str] | None = None
@@ -650,7 +652,7 @@ class Job:
         """Write the report, keep the newest ones, and say in one line how it went."""
         data = report.as_data(
             code=code,
-            about={**self._about, "target": self._options.target, "schema": self._options.schema},
+            about=self._about,
             started_at=self._started,
             finished_at=datetime.now(UTC),
             steps=self._steps,
