@@ -20,7 +20,7 @@ ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
 
 SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
 SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
-CALLER_SCOPE = "models/intermediate/int_caller_scope.sql"
+CALLER_SCOPE = "macros/scope/caller_scope.sql"
 CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
 
 
@@ -53,13 +53,13 @@ _SCOPE = [
     Mutation(
         "few people: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and not {{ is_bound_when_planned() }}
 """,
         """        membership.person_id in (
             select allowed.person_id
-            from {{ ref('int_person_current_organization') }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+            from {{ ref(membership) }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
         and not {{ is_bound_when_planned() }}
 """,
@@ -69,7 +69,7 @@ _SCOPE = [
         "many people: the list of organizations is not asked for",
         SCOPE_MACRO,
         """            (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::uuid[])
+            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
 """,
         "            true\n",
         (SCOPE,),
@@ -93,13 +93,13 @@ _SCOPE = [
     Mutation(
         "a bound role: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::uuid[])
+        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         and (select caller.is_fenced from caller)
 """,
         """        membership.person_id in (
             select allowed.person_id
-            from {{ ref('int_person_current_organization') }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::uuid[])
+            from {{ ref(membership) }} as allowed
+            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
         and (select caller.is_fenced from caller)
 """,
@@ -161,7 +161,7 @@ _SCOPE = [
     Mutation(
         "org_ids is null where a person has no organization",
         SCOPE_MACRO,
-        "coalesce(wide_person.org_ids, '{}'::uuid[]) as org_ids",
+        "coalesce(wide_person.org_ids, '{}'::{{ org_type }}[]) as org_ids",
         "wide_person.org_ids",
         (SCOPE,),
     ),
@@ -243,14 +243,14 @@ _SCOPE = [
     Mutation(
         "SET ROLE sheds the binding of the login",
         CALLER_SCOPE,
-        "role_name in (current_user, session_user)",
-        "role_name = current_user",
+        "    from {{ internal_schema() }}.{{ table }}\n    where role_name in (current_user, session_user)",
+        "    from {{ internal_schema() }}.{{ table }}\n    where role_name = current_user",
         (SCOPE,),
     ),
     Mutation(
         "two bindings add up",
         CALLER_SCOPE,
-        "having count(*) = (select count(*) from role_binding)",
+        "having count(*) = (select count(*) from bound_role)",
         "having count(*) > 0",
         (SCOPE,),
     ),
@@ -272,7 +272,7 @@ _SCOPE = [
     Mutation(
         "a setting widens a binding",
         SCOPE_FUNCTION,
-        "            where binding is null or element::uuid = any(binding)\n",
+        "            where binding is null or element::{{ id_type }} = any(binding)\n",
         "",
         (SCOPE,),
     ),
