@@ -175,7 +175,7 @@ def test_a_good_catalog_passes(check, people_database):
     assert data["success"] is True
     assert data["counts"]["failed"] == 0
     assert data["counts"]["passed"] > 300
-    assert len(data["datasets"]) == 41
+    assert len(data["datasets"]) == 56
     assert re.search(r"^sessions: \d+ rules, 1 warned$", result.output, re.MULTILINE)
 
     # somebody without a user row: documented joins promise types and not resolution

@@ -9,9 +9,9 @@ from {{ ref('stg_roar_document') }}
 where
     jsonb_typeof(data) <> 'object'
     or collection is null
-    or not (
-        {%- for kind in roar_collections() %}
-        {{ 'or ' if not loop.first }}{{ is_roar_kind(kind) }}
+    or collection not in (
+        {%- for name in roar_collections().values() | map(attribute='collections') | sum(start=[]) %}
+            '{{ name }}'{{ ',' if not loop.last }}
         {%- endfor %}
     )
 group by collection, jsonb_typeof(data)

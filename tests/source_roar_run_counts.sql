@@ -1,31 +1,52 @@
 {{ config(severity='warn', group='catalog', enabled=has_roar()) }}
 with recorded as (
-    {%- for who in ['guest', 'user'] %}
-    {{ 'union all' if not loop.first }}
-    {%- for stage in ['practice', 'test'] %}
-    {{ 'union all' if not loop.first }}
     select
-        '{{ who }}s/' || {{ who }}_id || '/runs/' || id as run_path,
-        '{{ stage }}_response' as assessment_stage,
-        {{ stage }}_num_attempted as num_attempted,
-        {{ stage }}_num_correct as num_correct
-    from {{ ref('int_roar_' ~ who ~ '_run') }}
-    {%- endfor %}
-    {%- endfor %}
+        'guests/' || guest_id || '/runs/' || id as run_path,
+        'practice_response' as assessment_stage,
+        practice_num_attempted as num_attempted,
+        practice_num_correct as num_correct
+    from {{ ref('int_roar_guest_run') }}
+    union all
+    select
+        'guests/' || guest_id || '/runs/' || id as run_path,
+        'test_response' as assessment_stage,
+        test_num_attempted as num_attempted,
+        test_num_correct as num_correct
+    from {{ ref('int_roar_guest_run') }}
+    union all
+    select
+        'users/' || user_id || '/runs/' || id as run_path,
+        'practice_response' as assessment_stage,
+        practice_num_attempted as num_attempted,
+        practice_num_correct as num_correct
+    from {{ ref('int_roar_user_run') }}
+    union all
+    select
+        'users/' || user_id || '/runs/' || id as run_path,
+        'test_response' as assessment_stage,
+        test_num_attempted as num_attempted,
+        test_num_correct as num_correct
+    from {{ ref('int_roar_user_run') }}
 ),
 
 counted as (
-    {%- for who in ['guest', 'user'] %}
-    {{ 'union all' if not loop.first }}
     select
-        '{{ who }}s/' || {{ who }}_id || '/runs/' || run_id as run_path,
+        'guests/' || guest_id || '/runs/' || run_id as run_path,
         assessment_stage,
         count(*) as trials,
         count(*) filter (where correct = 1) as correct_trials
-    from {{ ref('int_roar_' ~ who ~ '_trial') }}
+    from {{ ref('int_roar_guest_trial') }}
     where assessment_stage in ('practice_response', 'test_response')
-    group by {{ who }}_id, run_id, assessment_stage
-    {%- endfor %}
+    group by guest_id, run_id, assessment_stage
+    union all
+    select
+        'users/' || user_id || '/runs/' || run_id as run_path,
+        assessment_stage,
+        count(*) as trials,
+        count(*) filter (where correct = 1) as correct_trials
+    from {{ ref('int_roar_user_trial') }}
+    where assessment_stage in ('practice_response', 'test_response')
+    group by user_id, run_id, assessment_stage
 )
 
 -- trials of a run without a document differ too: there is nothing to count them

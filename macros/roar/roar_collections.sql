@@ -248,5 +248,5 @@ collection {{ "= '" ~ collections[0] ~ "'" if collections | length == 1 else "in
 
 {#- Whether the ROAR datasets are part of this catalog. -#}
 {% macro has_roar() -%}
-    {{ return(var('roar', target.name == 'embedded') | as_bool) }}
+    {{ return(var('roar', target.name == 'embedded') in (true, 'true', 'True')) }}
 {%- endmacro %}

@@ -197,10 +197,11 @@
     {%- set body %}
     begin
         return exists (
-            select from {{ internal_schema() }}.scope_binding
-            where role_name in (session_user, current_setting('role')::name)
-        ) or exists (
-            select from {{ internal_schema() }}.roar_scope_binding
+            select from (
+                select role_name from {{ internal_schema() }}.scope_binding
+                union all
+                select role_name from {{ internal_schema() }}.roar_scope_binding
+            ) as bound
             where role_name in (session_user, current_setting('role')::name)
         );
     end

@@ -142,11 +142,11 @@ cross join lateral (
         ('guests', '/runs/run of ' || who, jsonb_build_object('taskId', 'task of ' || who)),
         (
             'users', '/runs/run of ' || who || '/trials/1',
-            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', number)
+            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', 73 + number)
         ),
         (
             'guests', '/runs/run of ' || who || '/trials/1',
-            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', number)
+            jsonb_build_object('stimulus', 'secret of ' || who, 'rt', 800 + number, 'block', 73 + number)
         )
 ) as document (collection, rest, data);
 
