@@ -59,17 +59,20 @@ run: $(STAMP)
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
 	$(GENERATE_DOCS)
+	$(BIN)/timeback lineage
 	$(BIN)/timeback docs
 	@echo
 	@$(BIN)/timeback status
 
 # Two processes, each with a server of its own; a file's tests stay together, so that they share fixtures.
+# Files are handed out in order, the long ones first, and not by their number of tests.
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(STAMP)
 	$(BIN)/timeback setup
 	$(GENERATE_DOCS)
+	$(BIN)/timeback lineage
 	$(BIN)/timeback docs
 
 lint: $(DEV_STAMP)

@@ -4,6 +4,7 @@ The server is a PostgreSQL of the tests' own in a temporary folder, never the ch
 each worker has one. Its roles belong to the whole server; its databases are each test's own.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -114,6 +115,8 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
     """
     profiles_dir = short_tmp / "profiles"
     profiles_dir.mkdir()
+    parsed_dir = short_tmp / "parsed"
+    parsed_dir.mkdir()
     shutil.copy(ROOT / "profiles.yml.example", profiles_dir / "profiles.yml")
 
     def run(
@@ -128,17 +131,19 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
             for name, value in os.environ.items()
             if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
         }
+        target = (short_tmp if project == ROOT else project) / "target"
+        # dbt parses everything anew, which takes longest, when connection or variables are others than the
+        # last time; so what it has parsed is kept for each. Whether it still holds, dbt sees for itself.
+        told = [arguments[place + 1] for place, one in enumerate(arguments) if one in ("--vars", "--target")]
+        same = json.dumps([database, str(project), told, sorted((env or {}).items())])
+        parsed = parsed_dir / f"{hashlib.sha256(same.encode()).hexdigest()}.msgpack"
         result = subprocess.run(
             [
                 Path(sys.executable).with_name("dbt"),
                 "--no-use-colors",
                 *arguments,
-                "--project-dir",
-                project,
-                "--target-path",
-                (short_tmp if project == ROOT else project) / "target",
-                "--log-path",
-                short_tmp / "logs",
+                *("--project-dir", project, "--target-path", target, "--log-path", short_tmp / "logs"),
+                *(("--partial-parse-file-path", parsed) if parsed.is_file() else ()),
             ],
             env={
                 **usual,
@@ -154,6 +159,8 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
             text=True,
             check=False,
         )
+        if (target / "partial_parse.msgpack").is_file():
+            shutil.copyfile(target / "partial_parse.msgpack", parsed)
         if check and result.returncode != 0:
             pytest.fail(
                 f"dbt {' '.join(arguments)} ends with {result.returncode}:\n{result.stdout}", pytrace=False
@@ -166,7 +173,8 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
 @pytest.fixture(scope="session")
 def manifest(dbt: Dbt, short_tmp: Path) -> dict[str, Any]:
     """dbt's manifest of this project (manifest.json), parsed on target `embedded`; needs no database."""
-    dbt("none", "parse", "--no-partial-parse")
+    # by the name of catalog_template, so that the two share what dbt has parsed
+    dbt("catalog_template", "parse")
     return json.loads((short_tmp / "target" / "manifest.json").read_text())
 
 
@@ -236,3 +244,24 @@ def demo_database(
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
         assert build_demo(connection=conn).is_new
     return name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take long first, so that no process is still at one when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_long") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what test_coverage.py has counted, whichever process it ran in."""
+    lines = [
+        line
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, line in report.user_properties
+        if name == "coverage"
+    ]
+    if lines:
+        terminalreporter.section("coverage of the catalog (timeback coverage: dataset by dataset)")
+        for line in lines:
+            terminalreporter.line(line)

@@ -47,6 +47,11 @@ BROKEN = [
         "analytics.students.name everybody has SELECT",
     ),
     ("grants", "grant delete on analytics.students to timeback_reader", "timeback_reader has DELETE"),
+    (
+        "grants",
+        "grant select on analytics.students to timeback_reader with grant option",
+        "analytics.students timeback_reader has SELECT with grant option",
+    ),
     ("grants", "grant create on schema analytics to timeback_reader", "timeback_reader has CREATE"),
     ("grants", "grant usage on schema analytics_internal to {stranger}", "{stranger} has USAGE"),
     (
@@ -152,7 +157,12 @@ def test_a_view_that_runs_with_the_callers_rights(conn, manifest):
     assert findings(conn, manifest) == [("invoker", "analytics.schools is a security invoker view")]
 
 
-def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest):
+@pytest.mark.parametrize("is_said", [True, False], ids=["said to be scoped", "with org_ids alone"])
+def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest, is_said):
+    """Whatever shows org_ids is one, also where the YAML forgets to say so."""
+    if not is_said:
+        manifest = copy.deepcopy(manifest)
+        del manifest["nodes"]["model.timeback_analytics.students"]["config"]["meta"]["scope"]
     conn.execute(
         """create or replace view analytics.students with (security_barrier = true) as
         select id, name, email, '{}'::uuid[] as org_ids from analytics_internal.int_student"""

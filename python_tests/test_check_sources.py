@@ -11,6 +11,8 @@ from conftest import Dbt
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 FEW = ("run", "--select", "stg_lti_application", "stg_caliper_event")
 
 

@@ -20,6 +20,8 @@ from timeback_analytics.profile import write_profile
 from timeback_analytics.project import project_root
 from timeback_analytics.server import EmbeddedServer, server_of
 
+pytestmark = pytest.mark.takes_long
+
 ROOT = Path(__file__).resolve().parents[1]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import table_names
 from timeback_analytics.server import EmbeddedServer
+
+pytestmark = pytest.mark.takes_long
 
 
 def checksums(connection: psycopg.Connection) -> dict[str, str]:
@@ -29,8 +32,18 @@ def test_dbt_build_is_green_and_leaves_operational_tables_alone(
     with psycopg.connect(embedded_server.dsn(database), autocommit=True) as connection:
         build_demo(connection=connection)
         before = checksums(connection)
-        dbt(database, "build")
+        printed = dbt(database, "build").stdout
         assert checksums(connection) == before
+        malformed = {
+            test: connection.execute(query).fetchone()[0]
+            for test, query in {
+                "insights_insight__start_before_end": "select count(*) from operational.insights_insight"
+                " where ended_at_time < started_at_time",
+                "source_student_without_email": "select count(distinct one_roster_user.id)"
+                " from operational.one_roster_user inner join operational.one_roster_role"
+                " on user_id = one_roster_user.id and role = 'student' where email is null",
+            }.items()
+        }
 
     results = json.loads((short_tmp / "target" / "run_results.json").read_text())["results"]
     kinds = {}
@@ -41,3 +54,8 @@ def test_dbt_build_is_green_and_leaves_operational_tables_alone(
     assert set(kinds["unit_test"]) == {"pass"}
     # malformed operational rows are warned of, with counts: the demo has some of each
     assert set(kinds["test"]) == {"pass", "warn"}
+    for test, count in malformed.items():
+        assert count > 0
+        assert f" WARN {count} {test} " in printed
+        (result,) = (result for result in results if result["unique_id"].split(".")[2] == test)
+        assert (result["status"], result["failures"]) == ("warn", count)

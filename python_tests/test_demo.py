@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg import sql
+from psycopg.rows import dict_row
 
+from expectation.comparison import EVERYBODY, READER, Caller, Catalog
+from expectation.datasets import facts
+from expectation.scope import Scope
 from timeback_analytics.cli import main
 from timeback_analytics.demo import build, build_demo, edge_cases
 from timeback_analytics.demo.edge_cases import add_edge_cases
@@ -99,6 +103,38 @@ def test_every_dataset_shows_something(demo: psycopg.Connection, manifest: dict[
         ).fetchone()[0]
     ]
     assert empty == []
+
+
+@pytest.mark.parametrize("who", ["everybody", "one school", "a reader bound to two schools"])
+def test_every_dataset_is_what_the_documentation_says_of_the_demo(demo: psycopg.Connection, who: str) -> None:
+    """Real rosters, logs and gradebooks, computed a second time in Python; see expectation/."""
+    tables = {}
+    with demo.cursor(row_factory=dict_row) as cursor:
+        for table in table_names():
+            query = sql.SQL("select * from {}").format(sql.Identifier("operational", table))
+            tables[table] = cursor.execute(query).fetchall()
+    largest = demo.execute(
+        "select org_id from analytics_internal.int_person_current_organization"
+        " group by org_id order by count(*) desc, org_id limit 2"
+    )
+    schools = frozenset(organization for (organization,) in largest)
+    one = min(schools)
+    caller = {
+        "everybody": Caller(who, EVERYBODY),
+        "one school": Caller(who, Scope(str(one)), READER),
+        "a reader bound to two schools": Caller(
+            who, Scope("*", bindings=(schools,)), READER, {READER: schools}
+        ),
+    }[who]
+    catalog = Catalog(demo, "operational", "analytics", UTC)
+    (today,) = demo.execute("select (now() at time zone 'UTC')::date").fetchone()
+    with catalog.asking_as(caller):
+        found = [catalog.difference(dataset, tables, caller, today) for dataset in facts()]
+        shown = {dataset for dataset in facts() if catalog.fetch(dataset)}
+    assert [difference for difference in found if difference] == []
+    assert len(found) == 41
+    # or the comparison would be of nothing with nothing
+    assert len(shown) >= 35
 
 
 def test_every_school_of_the_rosters_shows_activity(demo: psycopg.Connection) -> None:

@@ -19,10 +19,12 @@ import pytest
 from click.testing import CliRunner
 
 from timeback_analytics.cli import main
-from timeback_analytics.docs.catalog import Catalog, read_catalog
+from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
 from timeback_analytics.docs.site import build_site
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.server import EmbeddedServer
+
+pytestmark = pytest.mark.takes_long
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "target" / "screenshots"
@@ -33,21 +35,31 @@ needs_chromium = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def compiled_manifest(dbt: Callable, demo_database: str, short_tmp: Path) -> dict[str, Any]:
+def compiled_manifest(dbt: Callable, catalog_template: str, short_tmp: Path) -> dict[str, Any]:
     """dbt's manifest as `dbt docs generate` leaves it, static_index.html beside it."""
     selection = ["resource_type:model", "resource_type:source"]
-    dbt(demo_database, "docs", "generate", "--static", "--select", *selection)
+    dbt(catalog_template, "docs", "generate", "--static", "--select", *selection)
     return json.loads((short_tmp / "target" / "manifest.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def catalog(compiled_manifest: dict[str, Any]) -> Catalog:
-    """What the site is made of."""
-    return read_catalog(compiled_manifest)
+def lineage(compiled_manifest: dict[str, Any], short_tmp: Path) -> Lineage:
+    """What `timeback lineage` writes beside that manifest."""
+    target = short_tmp / "target"
+    arguments = ["lineage", "--manifest", str(target / "manifest.json")]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads((target / "lineage.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def site(compiled_manifest: dict[str, Any], short_tmp: Path) -> Path:
+def catalog(compiled_manifest: dict[str, Any], lineage: Lineage) -> Catalog:
+    """What the site is made of."""
+    return read_catalog(compiled_manifest, lineage)
+
+
+@pytest.fixture(scope="module")
+def site(compiled_manifest: dict[str, Any], lineage: Lineage, short_tmp: Path) -> Path:
     """The folder of the site, as the command line makes it."""
     folder = short_tmp / "site"
     arguments = ["docs", "--target-path", str(short_tmp / "target"), "--output", str(folder)]
@@ -111,7 +123,6 @@ def test_every_dataset_and_column_is_on_its_page(site: Path, catalog: Catalog) -
         for column in dataset.columns:
             assert column.data_type in page.words
             assert column.example in page.text
-            assert all(f"lineage.html#{origin.split('.')[0]}" in str(page.links) for origin in column.origin)
         for _, target, target_column in dataset.joins:
             assert f"{target}.html#column-{target_column}" in page.links
             back = pages[f"datasets/{target}.html"]
@@ -119,6 +130,44 @@ def test_every_dataset_and_column_is_on_its_page(site: Path, catalog: Catalog) -
     for domain in catalog.domains:
         links = pages[f"domains/{domain.name}.html"].links
         assert {f"../datasets/{dataset.name}.html" for dataset in domain.datasets} <= set(links)
+
+
+def test_the_lineage_is_that_of_the_file(site: Path, lineage: Lineage, catalog: Catalog) -> None:
+    """On the pages of datasets, in their diagrams, and on the page of tables, the other way round."""
+    shown: dict[str, set[str]] = {}
+    for name, columns in lineage.items():
+        html = (site / "datasets" / f"{name}.html").read_text(encoding="utf-8")
+        for column, sources in columns.items():
+            row = re.search(rf'<tr id="column-{column}">.*?</tr>', html, re.DOTALL)[0]
+            listed = re.findall(r'lineage\.html#\w+"><code>([\w.]+)</code>', row)
+            assert sorted(listed) == sorted(sources), (name, column)
+            asides = row.partition("Also read for it")[2]
+            documented = next(one for one in catalog.datasets[name].columns if one.name == column).origin
+            assert set(re.findall(r"<code>([\w.]+)</code>", asides)) & set(sources) == set(sources) - set(
+                documented
+            )
+            for source in sources:
+                shown.setdefault(source, set()).add(f"{name}.{column}")
+        section = html[html.index('id="lineage"') :]
+        assert section.count('<g class="line') == sum(map(len, columns.values())), name
+    page = (site / "lineage.html").read_text(encoding="utf-8")
+    for table, body in re.findall(r'<h2 id="(\w+)">(.*?)</section>', page, re.DOTALL):
+        for column, cell in re.findall(r'<th scope="row"><code>(\w+)</code></th>(.*?)</tr>', body, re.DOTALL):
+            assert set(re.findall(r"<code>([\w.]+)</code>", cell)) == shown.pop(f"{table}.{column}")
+    assert shown == {}
+
+
+def test_what_is_read_for_a_value_is_told_from_where_it_comes(site: Path, catalog: Catalog) -> None:
+    """Which of a student's roles gives the admission date depends on whether it is the primary one."""
+    columns = {column.name: column for column in catalog.datasets["student_start_dates"].columns}
+    column = columns["admission_date"]
+    assert column.read_for_it == ("one_roster_role.role_type",)
+    assert column.origin and not set(column.read_for_it) & set(column.origin)
+    page = (site / "lineage.html").read_text(encoding="utf-8")
+    chips = re.findall(
+        r'<a class="chip ([^"]*)"[^>]*href="datasets/student_start_dates.html#column-admission_date"', page
+    )
+    assert sorted("aside" in chip for chip in chips) == [False] * len(column.origin) + [True]
 
 
 def test_the_overview_lists_the_published_datasets(
@@ -257,19 +306,50 @@ def _without_a_description(node: dict[str, Any]) -> None:
     ],
 )
 def test_gaps_are_refused(
-    compiled_manifest: dict[str, Any], tmp_path: Path, spoil: Callable[[dict[str, Any]], None], says: str
+    compiled_manifest: dict[str, Any],
+    lineage: Lineage,
+    tmp_path: Path,
+    spoil: Callable[[dict[str, Any]], None],
+    says: str,
 ) -> None:
     manifest = copy.deepcopy(compiled_manifest)
     spoil(manifest["nodes"]["model.timeback_analytics.sessions"])
     with pytest.raises(TimebackError, match=re.escape(says)):
-        build_site(manifest, tmp_path / "site")
+        build_site(manifest, lineage, tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
 
-def test_somebody_elses_folder_is_left_alone(compiled_manifest: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "There is no .*lineage.json.*`timeback lineage` writes it"),
+        ("{", "lineage.json is no JSON.*`timeback lineage` writes it anew"),
+        ("{}", "sessions: lineage.json knows other columns of it; `timeback lineage`"),
+        ("sessions", "sessions.id: its SQL does not read its documented origin caliper_session.id"),
+    ],
+)
+def test_a_lineage_that_is_none_is_refused(
+    site: Path, lineage: Lineage, short_tmp: Path, tmp_path: Path, content: str | None, says: str
+) -> None:
+    """Missing, broken, older than the project, or at odds with what is documented."""
+    if content == "sessions":
+        content = json.dumps({**lineage, "sessions": {**lineage["sessions"], "id": ["caliper_session.x"]}})
+    for name in ("manifest.json", "static_index.html"):
+        (tmp_path / name).symlink_to(short_tmp / "target" / name)
+    if content is not None:
+        (tmp_path / "lineage.json").write_text(content)
+    result = CliRunner().invoke(main, ["docs", "--target-path", str(tmp_path)])
+    assert result.exit_code == 1
+    assert re.search(says, result.output, re.DOTALL), result.output
+    assert not (tmp_path / "docs").exists()
+
+
+def test_somebody_elses_folder_is_left_alone(
+    compiled_manifest: dict[str, Any], lineage: Lineage, tmp_path: Path
+) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(TimebackError, match="something else than the site"):
-        build_site(compiled_manifest, tmp_path)
+        build_site(compiled_manifest, lineage, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
@@ -524,6 +604,39 @@ def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Vi
     assert answer["closed"]
     assert "Nothing has" in answer["nothing"]
     assert answer["images"] == 0
+
+
+@needs_chromium
+def test_lineage_diagram_in_a_browser(
+    copied_site: Path, visit: Callable[..., Visit], lineage: Lineage, catalog: Catalog
+) -> None:
+    """Every line of the file is drawn, those that are no origin dashed, and each leads to its table."""
+    script = """
+        const lines = [...document.querySelectorAll("#lineage ~ figure .line")];
+        const style = (line) => getComputedStyle(line.querySelector("path:not(.reach)"));
+        return {
+            titles: lines.map((line) => line.querySelector("title").textContent),
+            dashed: lines.filter((line) => style(line).strokeDasharray !== "none").length,
+            shown: lines.every((line) => line.getBoundingClientRect().width > 0),
+            tables: [...document.querySelectorAll("#lineage ~ figure a.box")].map((box) => box.href.baseVal),
+        };
+    """
+    seen = visit(_probe(copied_site, "datasets/student_start_dates.html", script), picture="lineage-diagram")
+    assert not seen.console
+    answer = _answer(seen.dom)
+    wanted = lineage["student_start_dates"]
+    assert len(answer["titles"]) == sum(map(len, wanted.values()))
+    for column, sources in wanted.items():
+        for source in sources:
+            pair = re.compile(rf"{re.escape(source)} (=|is read for) student_start_dates.{column}")
+            assert any(map(pair.fullmatch, answer["titles"])), (source, column)
+    columns = catalog.datasets["student_start_dates"].columns
+    assert answer["dashed"] == sum(len(column.read_for_it) for column in columns) > 0
+    assert answer["shown"]
+    tables = {source.split(".")[0] for sources in wanted.values() for source in sources}
+    assert {link for link in answer["tables"] if "lineage" in link} == {
+        f"../lineage.html#{table}" for table in tables
+    }
 
 
 @needs_chromium

@@ -22,6 +22,8 @@ from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import table_names
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("15", "14", "16", "17")
 BINARIES = [Path(f"/usr/lib/postgresql/{version}/bin") for version in VERSIONS]

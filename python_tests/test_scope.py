@@ -37,6 +37,8 @@ from scope_rows import (
 )
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 ROOT = Path(__file__).resolve().parents[1]
 SETTING = "app.allowed_org_ids"
 ROAR_SETTING = "app.allowed_roar_org_ids"

@@ -17,6 +17,8 @@ import pytest
 
 from timeback_analytics.server import EmbeddedServer, ServerError
 
+pytestmark = pytest.mark.takes_long
+
 MakeServer = Callable[..., EmbeddedServer]
 
 SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}

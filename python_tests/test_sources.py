@@ -19,6 +19,8 @@ from conftest import Dbt
 from timeback_analytics import operational
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 SHORTEST_DESCRIPTION = 15
 
 Columns = dict[str, list[tuple[str, str]]]

@@ -85,6 +85,11 @@ def attempt_session(events: list[Row]) -> str | None:
 def first_attempts(tables: Tables, project: Project) -> list[Row]:
     """The first attempt of a student on a resource: earliest start, then lowest count, then lowest id."""
     scores = grouped(tables["caliper_score"], "attempt_id")
+    # An event concerns the attempt that it generated, or that it acted on.
+    concerning: dict[str | None, list[Row]] = {}
+    for event in tables["caliper_event"]:
+        for attempt_id in {event["generated_id"], event["object_id"]}:
+            concerning.setdefault(attempt_id, []).append(event)
     rows = []
     for (student_id, resource_id), attempts in grouped(
         tables["caliper_attempt"], "assignee_id", "assignable_id"
@@ -97,8 +102,7 @@ def first_attempts(tables: Tables, project: Project) -> list[Row]:
                 attempt["id"],
             ),
         )
-        # An event concerns the attempt that it generated, or that it acted on.
-        events = [e for e in tables["caliper_event"] if first["id"] in (e["generated_id"], e["object_id"])]
+        events = concerning.get(first["id"], [])
         rows.append(
             {
                 "student_id": student_id,

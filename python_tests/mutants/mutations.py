@@ -14,6 +14,12 @@ GUARD = "python_tests/test_guard.py"
 ATTACKS = "python_tests/test_attacks.py"
 BIND = "python_tests/test_bind.py"
 OLDER = "python_tests/test_older_postgres.py"
+BIND = "python_tests/test_bind.py"
+RIGHTS = "python_tests/test_deploy_rights.py"
+LINT = "python_tests/test_catalog_lint.py"
+CHECK = "python_tests/test_check.py"
+COVERAGE = "python_tests/test_coverage.py"
+VIEWS = "python_tests/test_views_in_place.py"
 
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
@@ -22,6 +28,11 @@ SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
 SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
 CALLER_SCOPE = "macros/scope/caller_scope.sql"
 CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
+VIEW = "macros/overrides/view.sql"
+GUARDING_TEST = "tests/scoped_datasets_show_rows.sql"
+BINDING = "src/timeback_analytics/binding.py"
+CATALOG_LINT = "src/timeback_analytics/catalog_lint.py"
+CHECKPOINT = "src/timeback_analytics/checkpoint.py"
 
 
 @dataclass(frozen=True)
@@ -298,8 +309,43 @@ _SCOPE = [
         (SCOPE,),
     ),
     Mutation(
+        "white space around an id of the list is an error",
+        SCOPE_FUNCTION,
+        "            select btrim(element, white_space)\n",
+        "            select element\n",
+        (SCOPE,),
+    ),
+    Mutation(
+        "the function that reads the setting takes names from the caller's search_path",
+        SCOPE_FUNCTION,
+        "    set search_path = pg_catalog, pg_temp\n    as $caller_scope$\n",
+        "    as $caller_scope$\n",
+        (LINT,),
+    ),
+    Mutation(
+        "the function that reads the setting runs with its owner's rights",
+        SCOPE_FUNCTION,
+        "    language plpgsql stable parallel safe\n",
+        "    language plpgsql stable parallel safe security definer\n",
+        (LINT,),
+    ),
+    Mutation(
+        "the function that reads the setting is volatile",
+        SCOPE_FUNCTION,
+        "    language plpgsql stable parallel safe\n",
+        "    language plpgsql volatile parallel safe\n",
+        (LINT,),
+    ),
+    Mutation(
+        "the function that reads the setting keeps a query from running in parallel",
+        SCOPE_FUNCTION,
+        "    language plpgsql stable parallel safe\n",
+        "    language plpgsql stable\n",
+        (SCOPE,),
+    ),
+    Mutation(
         "scoped views are no security barriers",
-        "macros/overrides/view.sql",
+        VIEW,
         "security_barrier = {{ 'true' if is_scoped(config.get('meta', {})) else 'false' }}",
         "security_barrier = false",
         (SCOPE,),
@@ -338,6 +384,247 @@ from {{ ref('int_student_school') }}""",
         '.get("scope", "*")',
         '.get("scope", "")',
         (GUARD,),
+    ),
+    Mutation(
+        "the guard of dbt's tests looks at nothing",
+        GUARDING_TEST,
+        "        exists (select 1 from {{ behind.get(dataset, ref(dataset)) }})\n",
+        "        false\n",
+        (GUARD,),
+    ),
+    Mutation(
+        "the guard of dbt's tests is content with less than every scoped dataset",
+        GUARDING_TEST,
+        "{%- if execute and behind.keys() | sort != datasets -%}",
+        "{%- if false -%}",
+        (GUARD,),
+    ),
+]
+
+# -- who has which right ----------------------------------------------------------------------------
+
+_RIGHTS = [
+    Mutation(
+        "readers may read the models behind the datasets",
+        VIEW,
+        "    {%- if relation.schema == target.schema -%}\n",
+        "    {%- if true -%}\n",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "readers may write",
+        VIEW,
+        "grant select on {{ relation }} to timeback_reader;",
+        "grant select, insert on {{ relation }} to timeback_reader;",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "readers may read nothing",
+        VIEW,
+        "    {% do grant_to_reader(target_relation) %}\n",
+        "",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "readers may not enter the published schema",
+        SCOPE_FUNCTION,
+        "        {%- do grant_published_schema() -%}\n",
+        "",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "readers may create in the published schema",
+        SCOPE_FUNCTION,
+        "grant usage on schema {{ adapter.quote(target.schema) }} to timeback_reader;",
+        "grant usage, create on schema {{ adapter.quote(target.schema) }} to timeback_reader;",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "readers may not call the function that reads the setting, where functions are nobody's",
+        SCOPE_FUNCTION,
+        "            where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'\n",
+        "            where granted.privilege_type = 'EXECUTE'\n",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "a run takes over what somebody else has made in our schemas",
+        SCOPE_FUNCTION,
+        "        {%- do check_owners() -%}\n",
+        "",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "a run takes over a function that somebody else has made",
+        SCOPE_FUNCTION,
+        "            where not is_published\n        ),\n\n        judged as (",
+        "            where false\n        ),\n\n        judged as (",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "a run takes over a schema that somebody else owns",
+        SCOPE_FUNCTION,
+        "            select 'schema ' || quote_ident(nspname) as object, nspowner as owner\n"
+        "            from schema_of_ours\n",
+        "            select 'schema ' || quote_ident(nspname) as object, nspowner as owner\n"
+        "            from schema_of_ours\n            where false\n",
+        (RIGHTS,),
+    ),
+    Mutation(
+        "a view that others stand on is dropped with what stands on it",
+        VIEW,
+        "        if dependents is not null then\n",
+        "        if false then\n",
+        (VIEWS,),
+    ),
+    Mutation(
+        "a view whose columns change cannot be deployed",
+        VIEW,
+        "        drop view {{ relation }} cascade;\n",
+        "",
+        (VIEWS,),
+    ),
+    Mutation(
+        "columns in another order are deployed",
+        "macros/overrides/contract.sql",
+        "    {%- if sql_formatted != yaml_formatted -%}\n",
+        "    {%- if sql_formatted | sort != yaml_formatted | sort -%}\n",
+        (VIEWS,),
+    ),
+    Mutation(
+        "a dataset of other columns than documented is deployed",
+        VIEW,
+        "        {{ get_assert_columns_equivalent(sql) }}\n",
+        "",
+        (VIEWS,),
+    ),
+    Mutation(
+        "a later binding adds to the earlier one",
+        BINDING,
+        """        conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
+        conn.execute(
+""",
+        """        conn.execute(
+""",
+        (BIND,),
+    ),
+    Mutation(
+        "an organization that is unknown can be bound",
+        BINDING,
+        "    if unknown:\n",
+        "    if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "a role's default scope can go beyond its binding",
+        BINDING,
+        "    if beyond:\n",
+        "    if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "whoever is unbound reads on",
+        BINDING,
+        "            if not keep_access:\n",
+        "            if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "whoever reads by another way is unbound",
+        BINDING,
+        "    if still_reads:\n",
+        "    if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "an unbound role keeps its default scope",
+        BINDING,
+        "            if _default(conn, role) is not None:\n",
+        "            if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "lint: another's view is no finding",
+        CATALOG_LINT,
+        "        where owned.owner <> deployer.oid and not",
+        "        where false and not",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a barrier that is off counts as one",
+        CATALOG_LINT,
+        "where option in ('security_barrier=true', 'security_barrier=on', 'security_barrier=1')",
+        "where option like 'security_barrier%%'",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a right with grant option is no finding",
+        CATALOG_LINT,
+        "                and not granted.is_grantable\n",
+        "",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: what readers may in the internal schema is no finding",
+        CATALOG_LINT,
+        "                granted.is_published\n                and granted.grantee",
+        "                granted.grantee",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a right on a column is no finding",
+        CATALOG_LINT,
+        "    cross join lateral aclexplode(pg_attribute.attacl) as acl\n",
+        "    cross join lateral aclexplode(pg_attribute.attacl) as acl\n    where false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a view that calls a stranger's function is no finding",
+        CATALOG_LINT,
+        "                and pg_proc.proowner <> deployer.oid\n",
+        "                and false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a view that reads a setting by itself is no finding",
+        CATALOG_LINT,
+        "                and called.object not like '%%.int_caller_scope'\n",
+        "                and false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a scoped view that asks nobody who calls is no finding",
+        CATALOG_LINT,
+        "            and our_relation.oid not in (select oid from asks_who_calls)\n",
+        "            and false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: what shows org_ids and is called unscoped is no finding",
+        CATALOG_LINT,
+        "                        and pg_attribute.attname = 'org_ids'\n",
+        "                        and false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: an undocumented view is no finding",
+        CATALOG_LINT,
+        "where our_relation.is_published and our_relation.relname not in (select dataset from documented)\n",
+        "where false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a column that shows another person is no finding",
+        CATALOG_LINT,
+        "        where documented.shows_other\n",
+        "        where false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a binding of a role that is gone is no finding",
+        CATALOG_LINT,
+        "        where bound.role_name not in (select rolname from pg_catalog.pg_roles)\n",
+        "        where false\n",
+        (LINT,),
     ),
 ]
 
@@ -757,6 +1044,41 @@ _CONTRACTS = [
         "            columns: [student_id, resource_id, session_id]\n",
         (CONTRACTS,),
     ),
+    Mutation(
+        "an array of organizations is not tested to be in order",
+        "models/datasets/activity/sessions.yml",
+        "        data_tests: [not_null, sorted_distinct_array]\n",
+        "        data_tests: [not_null]\n",
+        (COVERAGE,),
+    ),
+    Mutation(
+        "timeback check: what could not be checked is no failure",
+        CHECKPOINT,
+        "return not self.passed and (self.error is not None or not self.rule.is_warning)",
+        "return not self.passed and self.error is None and not self.rule.is_warning",
+        (CHECK,),
+    ),
+    Mutation(
+        "timeback check: a warning fails it",
+        CHECKPOINT,
+        "return not self.passed and (self.error is not None or not self.rule.is_warning)",
+        "return not self.passed",
+        (CHECK,),
+    ),
+    Mutation(
+        "timeback check: its sessions may write",
+        CHECKPOINT,
+        '            "default_transaction_read_only": "on",\n',
+        "",
+        (CHECK,),
+    ),
+    Mutation(
+        "timeback check: two rows of one key are unique",
+        CHECKPOINT,
+        "group by {names} having count(*) > 1",
+        "group by {names} having count(*) > 2",
+        (CHECK,),
+    ),
 ]
 
-MUTATIONS = [*_SCOPE, *_ROWS, *_INSIGHTS, *_CONTRACTS]
+MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_CONTRACTS]

@@ -3,24 +3,35 @@
 A mutant is a copy of the checkout with one text replaced (mutations.py). What it changes is deployed into
 a database of its own, then the tests that should notice run, until one of them fails. The unbroken project
 goes first: its tests must pass, or a mutant's failing ones would say nothing. Exits with 1 when a mutant
-is not noticed.
+is not noticed, or its tests did not run: skipped or never finished counts as that.
+
+Each verdict goes into a file as it comes (target/mutants.jsonl), and the table of all that are in it is
+beside it (target/mutants.md) at the end, or when the run is stopped. --resume takes from that file the
+mutants that were noticed while the project was what it is now: tests may have come in between.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -28,12 +39,17 @@ import psycopg
 from psycopg import sql
 
 from mutants.mutations import EXPECTATION, MUTATIONS, ON_ONE_DATABASE, Mutation
-from project_copy import copy_project, replace
+from project_copy import ROOT, copy_project, replace
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
 QUICK_EXAMPLES = "8"
 """How many examples the expectation is asked at first; most mutants show in the first few."""
+
+PATIENCE = 1500
+"""Seconds that dbt or a file of tests has; longer, and a mutant keeps it from ending."""
+
+RESULTS = ROOT / "target" / "mutants.jsonl"
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,24 @@ class Verdict:
     seconds: float
     output: str = ""
     """What the tests printed, when nothing noticed or they did not run."""
-    did_not_run: bool = False
+    did_not_run: str = ""
+    """Why the tests said nothing: they were skipped, or did not end; empty when they ran."""
+
+    @property
+    def told(self) -> str:
+        """In a few words."""
+        if self.did_not_run:
+            return f"tests did not run: {self.did_not_run}"
+        return self.caught_by or "NOTHING"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command."""
+
+    returncode: int | None
+    """None when it did not end."""
+    stdout: str
 
 
 class Workshop:
@@ -57,9 +90,14 @@ class Workshop:
             home / "pgdata", {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
         )
         self.pristine = copy_project(home / "pristine")
+        self._benches: SimpleQueue[str] = SimpleQueue()
 
-    def open(self) -> None:
-        """Start the server and deploy the unbroken catalog."""
+    def open(self, jobs: int) -> None:
+        """Start the server, deploy the unbroken catalog, and make a work bench for each job.
+
+        A bench is a database, and a copy of the project that dbt has parsed for a database of that name:
+        then it parses no more than what a mutant changes.
+        """
         self.server.start()
         self._admin("create database {name}", name="pristine")
         with psycopg.connect(self.server.dsn("pristine")) as conn:
@@ -67,6 +105,14 @@ class Workshop:
         deployed = self._dbt(self.pristine, "pristine", "run")
         if deployed.returncode:
             sys.exit(f"The unbroken project cannot be deployed:\n{deployed.stdout}")
+        for number in range(jobs):
+            bench = f"bench_{number}"
+            project = Path(shutil.copytree(self.pristine, self._parsed_for(bench)))
+            self._dbt(project, bench, "parse")
+            self._benches.put(bench)
+
+    def _parsed_for(self, bench: str) -> Path:
+        return self.home / f"{bench}_parsed"
 
     def close(self) -> None:
         """Stop the server."""
@@ -75,35 +121,37 @@ class Workshop:
     def try_project(self, name: str, mutation: Mutation | None, tests: Sequence[str]) -> Verdict:
         """Break a copy of the project, or leave it whole, and run tests on it until one fails."""
         started = time.monotonic()
-        project = Path(shutil.copytree(self.pristine, self.home / name))
+        bench = self._benches.get()
+        project = Path(shutil.copytree(self._parsed_for(bench), self.home / name))
         try:
             if mutation:
                 replace(project, mutation.file, mutation.old, mutation.new)
-            caught_by, output, did_not_run = self._noticed(name, project, mutation, tests)
+            verdict = self._noticed(bench, project, mutation, tests)
         finally:
-            shutil.rmtree(project)
-        return Verdict(caught_by, time.monotonic() - started, output, did_not_run)
+            shutil.rmtree(project, ignore_errors=True)
+            self._benches.put(bench)
+        return replace_fields(verdict, seconds=time.monotonic() - started)
 
-    def _noticed(
-        self, name: str, project: Path, mutation: Mutation | None, tests: Sequence[str]
-    ) -> tuple[str | None, str, bool]:
-        with self._database(name) as database:
+    def _noticed(self, bench: str, project: Path, mutation: Mutation | None, tests: Sequence[str]) -> Verdict:
+        """The verdict, without its time."""
+        with self._database(bench) as database:
             if mutation and any(test in ON_ONE_DATABASE for test in tests):
                 selection = ["--select", *mutation.selection.split()] if mutation.selection else []
                 deployed = self._dbt(project, database, "run", *selection)
+                if deployed.returncode is None:
+                    return Verdict(None, 0, deployed.stdout, "dbt run did not end")
                 if deployed.returncode:
-                    return f"dbt run: {_reason(deployed.stdout)}", "", False
-            output = ""
+                    return Verdict(f"dbt run: {_reason(deployed.stdout)}", 0)
+            output, silent = "", ""
             for test, environment in _stages(tests):
                 if test in ON_ONE_DATABASE:
                     environment = {**environment, "TIMEBACK_CATALOG_DSN": self.server.dsn(database)}
                 ran = self._pytest(project, test, environment)
                 output += ran.stdout
                 if ran.returncode == 1:
-                    return _failed_test(ran.stdout) or f"{test} fails", "", False
-                if ran.returncode != 0:
-                    return None, output, True
-            return None, output, False
+                    return Verdict(_failed_test(ran.stdout) or f"{test} fails", 0, ran.stdout)
+                silent = silent or why_silent(test, ran)
+            return Verdict(None, 0, output, silent)
 
     @contextmanager
     def _database(self, name: str) -> Iterator[str]:
@@ -118,9 +166,9 @@ class Workshop:
             identifiers = {key: sql.Identifier(value) for key, value in names.items()}
             conn.execute(sql.SQL(statement).format(**identifiers))
 
-    def _dbt(self, project: Path, database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _dbt(self, project: Path, database: str, *arguments: str) -> Ran:
         shutil.copy(project / "profiles.yml.example", project / "profiles.yml")
-        return _run(
+        return run_for(
             [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
             project,
             {
@@ -130,11 +178,19 @@ class Workshop:
             },
         )
 
-    def _pytest(
-        self, project: Path, test: str, environment: dict[str, str]
-    ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rf", "--no-header", "-p", "no:cacheprovider"]
-        return _run([*command, test], project, environment)
+    def _pytest(self, project: Path, test: str, environment: dict[str, str]) -> Ran:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-rfEs",
+            "--no-header",
+            "-p",
+            "no:cacheprovider",
+        ]
+        return run_for([*command, test], project, environment)
 
 
 def _stages(tests: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -146,13 +202,18 @@ def _stages(tests: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
         yield test, {}
 
 
-def _run(
-    command: Sequence[str | Path], cwd: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
+def run_for(
+    command: Sequence[str | Path],
+    cwd: Path,
+    environment: dict[str, str],
+    patience: float = PATIENCE,
+    grace: float = 60,
+) -> Ran:
+    """Run a command for at most `patience` seconds; asked to end, it has `grace` seconds to do so."""
     usual = {
         name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
     }
-    return subprocess.run(
+    with subprocess.Popen(
         command,
         cwd=cwd,
         env={**usual, **environment, "PYTHONPATH": str(cwd / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -160,13 +221,36 @@ def _run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        # asked to end, pytest stops the server that it has started; only then it is made to
+        try:
+            stdout, _ = process.communicate(timeout=patience)
+            return Ran(process.returncode, stdout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=grace)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return Ran(None, process.communicate()[0])
+
+
+def why_silent(test: str, ran: Ran) -> str:
+    """Why a file of tests that did not fail says nothing all the same; empty when it ran."""
+    if ran.returncode is None:
+        return f"{test} did not end in {PATIENCE} seconds"
+    if ran.returncode != 0:
+        return f"pytest {test} ends with {ran.returncode}"
+    if re.search(r"\b\d+ passed", ran.stdout):
+        return ""
+    reasons = re.findall(r"^SKIPPED \[\d+\] \S+ (.+)$", ran.stdout, re.MULTILINE)
+    return f"{test} is skipped" + (f", {reasons[0]}" if reasons else "")
 
 
 def _failed_test(output: str) -> str | None:
     """The first test that pytest calls failed, without its folder."""
-    found = re.search(r"^(?:FAILED|ERROR) python_tests/(\S+)", output, re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) python_tests/(.+?)(?: - .*)?$", output, re.MULTILINE)
     return found[1] if found else None
 
 
@@ -181,65 +265,171 @@ def _reason(output: str) -> str:
 def _table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
     lines = ["| # | broken | noticed by | seconds |", "| ---: | --- | --- | ---: |"]
     for number, (mutation, verdict) in enumerate(rows, 1):
-        outcome = "tests did not run" if verdict.did_not_run else verdict.caught_by or "**nothing**"
-        lines.append(f"| {number} | {mutation.what} | {outcome.replace('|', ' ')} | {verdict.seconds:.0f} |")
-    return "\n".join(lines)
+        told = " ".join(verdict.told.replace("|", " ").split())
+        lines.append(f"| {number} | {mutation.what} | {told} | {verdict.seconds:.0f} |")
+    noticed = sum(bool(verdict.caught_by) for _, verdict in rows)
+    return "\n".join([*lines, "", f"{noticed} of {len(rows)} mutants were noticed."])
 
 
-def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = print) -> int:
+def _name(mutation: Mutation, project: Path) -> str:
+    """What tells a mutant from all others, and from itself once its file has changed."""
+    whole = (project / mutation.file).read_text(encoding="utf-8")
+    told = "\0".join((mutation.what, mutation.file, mutation.old, mutation.new, whole))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _digest_of_dbt_project(project: Path) -> str:
+    """What tells two states of the dbt project apart, its tests left out."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        place = path.relative_to(project)
+        if path.is_file() and place.parts[0] in ("models", "macros", "seeds", "dbt_project.yml"):
+            digest.update(f"{place}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+class Results:
+    """The verdicts of this run and earlier ones, in a file with a line for each."""
+
+    def __init__(self, path: Path, project: Path) -> None:
+        """project: a copy of the unbroken project; verdicts on another state of it are not known."""
+        self._path = path
+        self._project = _digest_of_dbt_project(project)
+        self._names = {mutation: _name(mutation, project) for mutation in MUTATIONS}
+        self._lock = threading.Lock()
+        self._known: dict[str, Verdict] = {}
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                told = json.loads(line)
+                if told["project"] == self._project:
+                    self._known[told["mutant"]] = Verdict(
+                        told["caught_by"], told["seconds"], did_not_run=told["did_not_run"]
+                    )
+
+    def of(self, mutation: Mutation) -> Verdict | None:
+        """What is known of a mutant."""
+        return self._known.get(self._names[mutation])
+
+    def note(self, mutation: Mutation, verdict: Verdict) -> None:
+        """Write down a verdict, at once."""
+        line = {
+            "project": self._project,
+            "mutant": self._names[mutation],
+            "what": mutation.what,
+            "caught_by": verdict.caught_by,
+            "did_not_run": verdict.did_not_run,
+            "seconds": round(verdict.seconds, 1),
+        }
+        with self._lock:
+            self._known[self._names[mutation]] = verdict
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def table(self) -> str:
+        """The table of all mutants of which something is known."""
+        return _table([(one, verdict) for one in MUTATIONS if (verdict := self.of(one))])
+
+    def write_table(self) -> None:
+        """Write it beside the verdicts, when there are any."""
+        if self._path.is_file():
+            self._path.with_suffix(".md").write_text(self.table() + "\n", encoding="utf-8")
+
+
+_say_at_once = partial(print, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _say_at_once) -> int:
     """Run the mutants that the arguments select; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time, 2 by default")
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="those whose description or file has this text"
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="those whose description, file or test files have this text; repeatable",
     )
+    parser.add_argument("--resume", action="store_true", help="leave out those that were noticed before")
+    parser.add_argument("--list", action="store_true", help="print what there is, and run nothing")
     parser.add_argument(
         "--without-control", action="store_true", help="do not test the unbroken project first"
     )
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help="the file of verdicts; target/mutants.jsonl by default"
+    )
     options = parser.parse_args(arguments)
 
-    chosen = [one for one in MUTATIONS if options.only.lower() in f"{one.what} {one.file}".lower()]
+    wanted = [text.lower() for text in options.only] or [""]
+    described = {one: f"{one.what} {one.file} {' '.join(one.tests)}".lower() for one in MUTATIONS}
+    chosen = [one for one, words in described.items() if any(text in words for text in wanted)]
     if not chosen:
-        parser.error(f"no mutant has {options.only!r} in its description or file")
+        parser.error(f"no mutant has {' or '.join(options.only)} in its description, file or test files")
+    if options.list:
+        for mutation in chosen:
+            say(f"{mutation.file}: {mutation.what}")
+        return 0
+    # a shell's background jobs ignore it, and so would the tests that are to be ended with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tbm-", dir="/tmp")).resolve()
     # a server that root has run by another user must reach its own folder
     home.chmod(0o711)
     workshop = Workshop(home)
+    results = Results(options.results, workshop.pristine)
+    if options.resume:
+        chosen = [one for one in chosen if not ((known := results.of(one)) and known.caught_by)]
     try:
-        workshop.open()
+        workshop.open(options.jobs)
         with ThreadPoolExecutor(options.jobs) as pool:
-            if not options.without_control:
-                asked = sorted({test for mutation in chosen for test in mutation.tests})
-                for number, verdict in enumerate(
-                    pool.map(
-                        lambda job: workshop.try_project(f"control_{job[0]}", None, [job[1]]),
-                        enumerate(asked),
-                    )
-                ):
-                    if verdict.caught_by or verdict.did_not_run:
-                        say(verdict.output)
-                        say(f"{asked[number]} fails on the unbroken project: {verdict.caught_by}")
-                        return 1
-                say(f"The unbroken project passes {', '.join(asked)}.")
+            if not options.without_control and not _control(workshop, pool, chosen, say):
+                return 1
 
             def judge(job: tuple[int, Mutation]) -> Verdict:
                 number, mutation = job
                 verdict = workshop.try_project(f"mutant_{number}", mutation, mutation.tests)
-                say(f"{number}/{len(chosen)} {mutation.what}: {verdict.caught_by or 'NOT NOTICED'}")
+                results.note(mutation, verdict)
+                say(f"{number}/{len(chosen)} {mutation.what}: {verdict.told}")
                 return verdict
 
-            verdicts = list(pool.map(judge, enumerate(chosen, 1)))
+            try:
+                verdicts = list(pool.map(judge, enumerate(chosen, 1)))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
     finally:
         workshop.close()
         shutil.rmtree(home, ignore_errors=True)
+        results.write_table()
 
     rows = list(zip(chosen, verdicts, strict=True))
     for mutation, verdict in rows:
         if not verdict.caught_by:
             say(f"\n{mutation.what} ({mutation.file})\n{verdict.output[-3000:]}")
-    noticed = sum(bool(verdict.caught_by) for verdict in verdicts)
-    say(f"\n{_table(rows)}\n\n{noticed} of {len(rows)} mutants were noticed.")
-    return 0 if noticed == len(rows) else 1
+    say(f"\n{results.table() if options.resume else _table(rows)}")
+    return 0 if all(verdict.caught_by for verdict in verdicts) else 1
+
+
+def _control(
+    workshop: Workshop, pool: ThreadPoolExecutor, chosen: Sequence[Mutation], say: Callable[[str], None]
+) -> bool:
+    """Whether the unbroken project passes the tests that the mutants are asked; says which it does not."""
+    asked = sorted({test for mutation in chosen for test in mutation.tests})
+
+    def passes(job: tuple[int, str]) -> Verdict:
+        return workshop.try_project(f"control_{job[0]}", None, [job[1]])
+
+    good = []
+    for test, verdict in zip(asked, pool.map(passes, enumerate(asked)), strict=True):
+        if verdict.caught_by:
+            say(f"{verdict.output}\n{test} fails on the unbroken project: {verdict.caught_by}")
+        elif verdict.did_not_run:
+            # the mutants that it is for will say the same
+            say(f"{test} says nothing here: {verdict.did_not_run}")
+            good.append(test)
+        else:
+            say(f"The unbroken project passes {test} ({verdict.seconds:.0f} s).")
+            good.append(test)
+    return good == asked
 
 
 if __name__ == "__main__":

@@ -215,11 +215,23 @@ class _RuleWriter:
         column = arguments["column_name"]
         name = _quoted(column)
         condition = f"{name} is not null" + (f" and ({where})" if where else "")
+        relation = self._relation(self._name)
+        if column in self._keys:
+            broken = (
+                f"select {name}, count(*) as rows from {relation} as dataset where {condition}"
+                f" group by {name} having count(*) > 1"
+            )
+        else:
+            # the value may be an address: the keys of the rows that share it say enough
+            keys = ", ".join(map(_quoted, self._keys))
+            broken = (
+                f"select {keys}, rows from (select {keys}, count(*) over (partition by {name}) as rows"
+                f" from {relation} as dataset where {condition}) as counted where rows > 1"
+            )
         return self._rule(
             "unique",
             "no value twice" + _only(where),
-            f"select {name}, count(*) as rows from {self._relation(self._name)} as dataset where {condition}"
-            f" group by {name} having count(*) > 1",
+            broken,
             column,
             expectation=_unless(where, type="ExpectColumnValuesToBeUnique", column=column),
         )

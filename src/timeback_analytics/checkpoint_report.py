@@ -84,16 +84,27 @@ def write(data: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
 
 def lines_about(outcome: Outcome) -> Iterator[str]:
     """A rule that does not hold, for a terminal: where, what is promised, how many rows, the keys of some."""
-    rule = outcome.rule
-    place = rule.dataset if rule.column is None else f"{rule.dataset}.{rule.column}"
-    yield f"{status(outcome).upper()}  {place}  {rule.name}: {rule.text}"
-    if outcome.error:
-        yield f"    could not be checked: {outcome.error}"
-    else:
-        yield f"    broken by {outcome.broken_rows} {'row' if outcome.broken_rows == 1 else 'rows'}"
+    yield f"{status(outcome).upper()}  {_place(outcome)}  {outcome.rule.name}: {outcome.rule.text}"
+    yield f"    {_extent(outcome)}"
     for keys in outcome.sample:
         yield "    " + ", ".join(
             f"{name} = {'null' if value is None else value}" for name, value in keys.items()
         )
     if outcome.sample and len(outcome.sample) < (outcome.broken_rows or 0):
         yield "    ..."
+
+
+def in_short(outcome: Outcome) -> str:
+    """A rule that does not hold, in one line: where, which, by how many rows."""
+    return f"{status(outcome).upper()}  {_place(outcome)}  {outcome.rule.name}: {_extent(outcome)}"
+
+
+def _place(outcome: Outcome) -> str:
+    rule = outcome.rule
+    return rule.dataset if rule.column is None else f"{rule.dataset}.{rule.column}"
+
+
+def _extent(outcome: Outcome) -> str:
+    if outcome.error:
+        return f"could not be checked: {outcome.error}"
+    return f"broken by {outcome.broken_rows} {'row' if outcome.broken_rows == 1 else 'rows'}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from timeback_analytics.checkpoint import Checkpoint, suites
-from timeback_analytics.checkpoint_report import as_data, lines_about, status, write
+from timeback_analytics.checkpoint_report import as_data, in_short, lines_about, status, write
 from timeback_analytics.connection import TARGETS, connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.lineage import read_manifest
@@ -109,6 +109,9 @@ def command(
     data = as_data(results, {"target": target, **about}, datetime.now(UTC))
     as_json, as_html = write(data, output or project_root() / "target" / "checkpoint")
     counts = data["counts"]
+    # among so much that holds or warns it would be lost
+    for outcome in (outcome for _, outcomes in results for outcome in outcomes if outcome.failed):
+        click.secho(in_short(outcome), fg="red")
     click.echo(f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned.")
     click.echo(f"Report: {as_html}\nFor machines: {as_json}")
     if data["nothing_shown"]:

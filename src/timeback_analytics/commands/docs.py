@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from timeback_analytics.docs import build_site
-from timeback_analytics.docs.catalog import read_manifest
+from timeback_analytics.docs.catalog import read_lineage, read_manifest
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.project import project_root
 
@@ -14,7 +14,7 @@ from timeback_analytics.project import project_root
 @click.option(
     "--target-path",
     type=click.Path(path_type=Path),
-    help="Where dbt left manifest.json and static_index.html; target in the project when not given.",
+    help="Where manifest.json, static_index.html and lineage.json are; target in the project when not given.",
 )
 @click.option(
     "--output",
@@ -22,10 +22,10 @@ from timeback_analytics.project import project_root
     help="The folder to write; docs in dbt's target folder when not given.",
 )
 def command(target_path: Path | None, output: Path | None) -> None:
-    """Make the documentation site from what `dbt docs generate --static` left.
+    """Make the documentation site from what `dbt docs generate --static` and `timeback lineage` left.
 
     One folder, which opens from disk and from any web server; dbt's own documentation is in it. `make docs`
-    runs both. A dataset that lacks what its page needs, an example query for one, is an error.
+    runs all three. A dataset that lacks what its page needs, an example query for one, is an error.
     """
     target = target_path or project_root() / "target"
     folder = output or target / "docs"
@@ -34,5 +34,10 @@ def command(target_path: Path | None, output: Path | None) -> None:
         raise TimebackError(
             f"There is no {dbt_docs}. `make docs` has dbt write it, and then builds the site."
         )
-    pages = build_site(read_manifest(target / "manifest.json"), folder, dbt_docs=dbt_docs)
+    pages = build_site(
+        read_manifest(target / "manifest.json"),
+        read_lineage(target / "lineage.json"),
+        folder,
+        dbt_docs=dbt_docs,
+    )
     click.echo(f"{pages} pages; open {folder / 'index.html'}")

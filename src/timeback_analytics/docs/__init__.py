@@ -1,4 +1,4 @@
-"""The documentation site: a folder of pages made from dbt's manifest, which opens from disk."""
+"""The documentation site: pages made from the manifest and the lineage file, a folder that opens anywhere."""
 
 from timeback_analytics.docs.site import build_site
 

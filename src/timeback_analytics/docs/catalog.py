@@ -1,4 +1,4 @@
-"""What dbt's manifest says about the published datasets, in the words of the pages."""
+"""What dbt's manifest and the lineage file say about the published datasets, in the words of the pages."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from timeback_analytics.errors import TimebackError
 
 PROJECT = "timeback_analytics"
 
+Lineage = Mapping[str, Mapping[str, list[str]]]
+"""{dataset: {column: [table.column, ...]}}"""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -28,10 +31,17 @@ class Column:
     example: str
     values: tuple[str, ...]
     origin: tuple[str, ...]
-    """The operational columns that its values come from, as table.column."""
+    """The operational columns that its values are documented to come from, as table.column."""
+    lineage: tuple[str, ...]
+    """All that its SQL reads for it, as table.column: those of origin first."""
     leads_to: tuple[str, ...]
     """The columns that it joins with, as dataset.column."""
     in_grain: bool
+
+    @property
+    def read_for_it(self) -> tuple[str, ...]:
+        """What the SQL reads beside the origin: conditions, orders, what a join makes equal."""
+        return tuple(source for source in self.lineage if source not in self.origin)
 
 
 @dataclass(frozen=True)
@@ -134,15 +144,18 @@ class Catalog:
             if target == name
         ]
 
-    def used_by(self, table: str) -> dict[str, list[tuple[Dataset, Column]]]:
-        """Columns of an operational table -> the published columns that come from them."""
-        users: dict[str, list[tuple[Dataset, Column]]] = {}
+    def used_by(self, table: str) -> dict[str, list[tuple[Dataset, Column, bool]]]:
+        """Columns of an operational table -> the published columns that its SQL reads them for.
+
+        The third is whether the value comes from it; it is only read for the value otherwise.
+        """
+        users: dict[str, list[tuple[Dataset, Column, bool]]] = {}
         for dataset in self.datasets.values():
             for column in dataset.columns:
-                for origin in column.origin:
-                    from_table, _, from_column = origin.partition(".")
+                for source in column.lineage:
+                    from_table, _, from_column = source.partition(".")
                     if from_table == table:
-                        users.setdefault(from_column, []).append((dataset, column))
+                        users.setdefault(from_column, []).append((dataset, column, source in column.origin))
         return users
 
 
@@ -162,12 +175,33 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise TimebackError(f"{path} is no JSON ({error}). `make docs` has dbt write it anew.") from None
 
 
-def read_catalog(manifest: Mapping[str, Any]) -> Catalog:
-    """The catalog that a manifest, parsed or compiled, describes.
+def read_lineage(path: Path) -> Lineage:
+    """The file that `timeback lineage` writes.
 
     Raises:
-        TimebackError: something is missing that every dataset's page needs, such as an example query, or a
-            join leads nowhere. All that is wrong is named.
+        TimebackError: there is none, or it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TimebackError(
+            f"There is no {path}, which says what each column is made of. `timeback lineage` writes it after "
+            "`dbt docs generate`; `make docs` does both, and then builds the site."
+        ) from None
+    except ValueError as error:
+        raise TimebackError(f"{path} is no JSON ({error}). `timeback lineage` writes it anew.") from None
+
+
+def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
+    """The catalog that a manifest, parsed or compiled, describes.
+
+    Args:
+        manifest: dbt's manifest.json.
+        lineage: what `timeback lineage` found in the same manifest.
+
+    Raises:
+        TimebackError: something is missing that every dataset's page needs, such as an example query, a
+            join leads nowhere, or the lineage is another project's. All that is wrong is named.
     """
     docs = {
         doc["name"]: doc["block_contents"]
@@ -179,12 +213,12 @@ def read_catalog(manifest: Mapping[str, Any]) -> Catalog:
         for node in manifest["nodes"].values()
         if node["resource_type"] == "model" and node["access"] == "public"
     ]
-    problems = list(_problems(nodes, docs))
+    problems = [*_problems(nodes, docs), *_lineage_problems(nodes, lineage)]
     if problems:
         raise TimebackError(
             "The documentation has gaps:\n" + "\n".join(f"  {problem}" for problem in problems)
         )
-    datasets = sorted(map(_dataset, nodes), key=lambda dataset: dataset.name)
+    datasets = sorted((_dataset(node, lineage) for node in nodes), key=lambda dataset: dataset.name)
     names = {dataset.domain for dataset in datasets}
     order = [name.removeprefix("domain_") for name in docs if name.startswith("domain_")]
     domains = tuple(
@@ -239,7 +273,19 @@ def _problems(nodes: list[dict[str, Any]], docs: Mapping[str, str]) -> Iterator[
                 yield f"{name}.{column['name']}: no data_type"
 
 
-def _dataset(node: Mapping[str, Any]) -> Dataset:
+def _lineage_problems(nodes: list[dict[str, Any]], lineage: Lineage) -> Iterator[str]:
+    for node in sorted(nodes, key=lambda node: node["name"]):
+        name = node["name"]
+        if list(node["columns"]) != list(lineage.get(name, {})):
+            yield f"{name}: lineage.json knows other columns of it; `timeback lineage` writes it anew"
+            continue
+        for column in node["columns"].values():
+            for origin in column["config"]["meta"].get("origin", ()):
+                if origin not in lineage[name][column["name"]]:
+                    yield f"{name}.{column['name']}: its SQL does not read its documented origin {origin}"
+
+
+def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
     meta = node["config"]["meta"]
     grain = tuple(meta.get("grain", ()))
     joins = meta.get("joins", {})
@@ -267,6 +313,11 @@ def _dataset(node: Mapping[str, Any]) -> Dataset:
                 example=_shown(column["config"]["meta"].get("example")),
                 values=tuple(_shown(value) for value in _listed(column["config"]["meta"].get("values", []))),
                 origin=tuple(column["config"]["meta"].get("origin", ())),
+                lineage=tuple(
+                    dict.fromkeys(
+                        [*column["config"]["meta"].get("origin", ()), *lineage[node["name"]][column["name"]]]
+                    )
+                ),
                 leads_to=tuple(_listed(joins.get(column["name"], []))),
                 in_grain=column["name"] in grain,
             )

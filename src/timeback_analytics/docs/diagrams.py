@@ -7,7 +7,7 @@ passes between boxes; the rest is arithmetic with the size of the text. Pixels a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import igraph
@@ -62,6 +62,8 @@ class Line:
     start_row: str
     end: str
     end_row: str
+    is_aside: bool = False
+    """Whether the one is read for the other and no origin of it; drawn dashed."""
 
 
 @dataclass
@@ -98,6 +100,8 @@ class Diagram:
             if line.start_row
             else f"{line.start} joins {line.end}"
         )
+        if line.is_aside:
+            label = f"{line.start}.{line.start_row} is read for {line.end}.{line.end_row}"
         if start is end or start.x == end.x:
             x, top, bottom = start.x + start.width, start.row_y(line.start_row), end.row_y(line.end_row)
             end_x = end.x + end.width
@@ -116,8 +120,9 @@ class Diagram:
                 bend = (x2 - x1) / 2
                 path += f"C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
             tip = last
+        kind = "line aside" if line.is_aside else "line"
         return (
-            f'<g class="line" data-ends="{escape(line.start)} {escape(line.end)}">'
+            f'<g class="{kind}" data-ends="{escape(line.start)} {escape(line.end)}">'
             f"<title>{escape(label)}</title>"
             f'<path class="reach" d="{path}"/><path d="{path}"/>'
             f'<circle cx="{tip[0]:.1f}" cy="{tip[1]:.1f}" r="3"/></g>'
@@ -202,12 +207,13 @@ def neighbours(catalog: Catalog, dataset: Dataset, href: Callable[[str], str]) -
 
 
 def lineage(dataset: Dataset, table_href: Callable[[str], str]) -> Diagram:
-    """From the columns of the operational tables to those of a dataset."""
+    """From the columns of the operational tables to those of a dataset, as its SQL reads them."""
     lines = [
-        Line(*origin.split("."), dataset.name, column.name)
+        Line(*source.split("."), dataset.name, column.name, is_aside=source not in column.origin)
         for column in dataset.columns
-        for origin in column.origin
+        for source in column.lineage
     ]
+    asides = " Dashed: read for a value beside what it comes from." if any(x.is_aside for x in lines) else ""
     tables: dict[str, dict[str, None]] = {}
     for line in lines:
         tables.setdefault(line.start, {})[line.start_row] = None
@@ -224,9 +230,9 @@ def lineage(dataset: Dataset, table_href: Callable[[str], str]) -> Diagram:
     _stack([[boxes[table] for table in tables], [boxes[key]]], column_gap=150)
     return Diagram(
         f"Where the columns of {dataset.title} come from",
-        "Left, the operational tables; right, the dataset. The columns list says the same.",
+        f"Left, the operational tables; right, the dataset.{asides} The columns list says the same.",
         boxes,
-        [Line(line.start, line.start_row, key, line.end_row) for line in lines],
+        [replace(line, end=key) for line in lines],
     )
 
 

@@ -19,7 +19,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from timeback_analytics.docs import diagrams
-from timeback_analytics.docs.catalog import Catalog, Dataset, read_catalog
+from timeback_analytics.docs.catalog import Catalog, Dataset, Lineage, read_catalog
 from timeback_analytics.errors import TimebackError
 
 _DBT_LINK = re.compile(r"^#!/model/model\.timeback_analytics\.(\w+)$")
@@ -27,6 +27,7 @@ _DBT_LINK = re.compile(r"^#!/model/model\.timeback_analytics\.(\w+)$")
 
 def build_site(
     manifest: Mapping[str, Any],
+    lineage: Lineage,
     folder: Path,
     *,
     dbt_docs: Path | None = None,
@@ -35,6 +36,7 @@ def build_site(
 
     Args:
         manifest: dbt's manifest.json.
+        lineage: what each published column is made of, as `timeback lineage` found it in this manifest.
         folder: made when missing; refused when it holds something that is no site.
         dbt_docs: dbt's own documentation, in one file; without it the pages do not link there.
 
@@ -44,7 +46,7 @@ def build_site(
     Raises:
         TimebackError: the documentation has gaps, or the folder is somebody else's.
     """
-    catalog = read_catalog(manifest)
+    catalog = read_catalog(manifest, lineage)
     pages = _Pages(catalog, has_dbt_docs=dbt_docs is not None).render()
     if folder.exists():
         if any(folder.iterdir()) and not (folder / "search-index.js").is_file():
