@@ -500,10 +500,10 @@ _RIGHTS = [
     Mutation(
         "a later binding adds to the earlier one",
         BINDING,
-        """        conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
-        conn.execute(
+        """            conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
+            conn.execute(
 """,
-        """        conn.execute(
+        """            conn.execute(
 """,
         (BIND,),
     ),
@@ -511,6 +511,13 @@ _RIGHTS = [
         "an organization that is unknown can be bound",
         BINDING,
         "    if unknown:\n",
+        "    if False:\n",
+        (BIND,),
+    ),
+    Mutation(
+        "an organization of ROAR that is unknown can be bound",
+        BINDING,
+        "    if missing:\n",
         "    if False:\n",
         (BIND,),
     ),
@@ -538,8 +545,8 @@ _RIGHTS = [
     Mutation(
         "an unbound role keeps its default scope",
         BINDING,
-        "            if _default(conn, role) is not None:\n",
-        "            if False:\n",
+        "                if _default(conn, role, setting) is not None:\n                    _reset",
+        "                if False:\n                    _reset",
         (BIND,),
     ),
     Mutation(
