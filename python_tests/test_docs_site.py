@@ -518,6 +518,7 @@ PICTURES = [
             "students_mastery",
             "student_guides",
             "class_enrollments",
+            "roar_user_runs",
         )
     ),
     ("diagram.html", "", "diagram"),

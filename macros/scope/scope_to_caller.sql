@@ -75,6 +75,16 @@ wide_person as (
             or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
         )
     group by membership.person_id
+),
+
+-- a plan that was made for a bound caller, kept, and run by one who may see everybody
+everyone_fenced as (
+    select
+        membership.person_id,
+        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
+    from {{ ref(membership) }} as membership
+    where {{ is_bound_when_planned() }}
+    group by membership.person_id
 )
 
 {{ rows_of_each_person('fenced_person', relation, person, columns, emit_org_ids, is_fenced=true) }}
@@ -101,6 +111,28 @@ where
         wide_person.person_id is not null
         or (select caller.is_everyone from caller)
     )
+
+union all
+
+select
+    {%- for column in columns %}
+    everybody.{{ column }}{{ ',' if emit_org_ids or not loop.last }}
+    {%- endfor %}
+    {%- if emit_org_ids %}
+    everybody.org_ids
+    {%- endif %}
+from (
+    select
+        {%- for column in columns %}
+        scoped.{{ column }},
+        {%- endfor %}
+        coalesce(everyone_fenced.org_ids, '{}'::{{ org_type }}[]) as org_ids
+    from {{ relation }} as scoped
+    left join everyone_fenced on scoped.{{ person }} = everyone_fenced.person_id
+    where {{ is_bound_when_planned() }} and (select caller.is_everyone from caller)
+    {{ half_without_rows(columns | length + 1) }}
+    limit all offset 0
+) as everybody
 {%- endmacro %}
 
 
@@ -148,7 +180,8 @@ union all
 {#-
     Whether the caller is bound, known while a query is planned: for one who is, the ways that let filters
     through are not in the plan at all, so that EXPLAIN shows nothing of what statistics say of others.
-    A plan that is kept may outlive a binding or a change of role; what runs is decided by is_fenced then.
+    A plan that is kept may outlive a binding or a change of role. It shows each caller their own rows all the
+    same: every way asks when it runs, and one made for a bound caller has a fenced way for everybody too.
 -#}
 {% macro is_bound_when_planned() -%}
 {{ internal_schema() }}.is_bound_when_planned()

@@ -123,8 +123,8 @@ _SCOPE = [
         """    {%- if is_fenced %}
     limit all offset 0
     {%- endif %}
-""",
-        "",
+) as person_rows""",
+        ") as person_rows",
         (ATTACKS,),
     ),
     Mutation(
@@ -151,12 +151,17 @@ _SCOPE = [
         (BIND,),
     ),
     Mutation(
+        "a plan made for a bound role shows nobody to whoever may see everybody",
+        SCOPE_MACRO,
+        "{{ is_bound_when_planned() }} and (select caller.is_everyone from caller)",
+        "false",
+        (BIND,),
+    ),
+    Mutation(
         "whoever takes on a bound role is planned for as unbound",
         SCOPE_FUNCTION,
-        "            select from {{ internal_schema() }}.scope_binding\n"
-        "            where role_name in (session_user, current_setting('role')::name)",
-        "            select from {{ internal_schema() }}.scope_binding\n"
-        "            where role_name in (session_user, current_user)",
+        "where role_name in (session_user, current_setting('role')::name)",
+        "where role_name in (session_user, current_user)",
         (BIND,),
     ),
     Mutation(
@@ -541,6 +546,13 @@ _RIGHTS = [
         (BIND,),
     ),
     Mutation(
+        "an organization of ROAR that is unknown can be bound",
+        BINDING,
+        "    if missing:\n",
+        "    if False:\n",
+        (BIND,),
+    ),
+    Mutation(
         "a role's default scope can go beyond its binding",
         BINDING,
         "    if beyond:\n",
@@ -564,12 +576,8 @@ _RIGHTS = [
     Mutation(
         "an unbound role keeps its default scope",
         BINDING,
-        """                if _default(conn, role, setting) is not None:
-                    _reset_default(conn, role, setting)
-            if not keep_access""",
-        """                if False:
-                    _reset_default(conn, role, setting)
-            if not keep_access""",
+        "                if _default(conn, role, setting) is not None:\n                    _reset",
+        "                if False:\n                    _reset",
         (BIND,),
     ),
     Mutation(

@@ -305,10 +305,10 @@ def _check_roar_organizations(catalog: Catalog, org_ids: Sequence[str]) -> None:
             f"The catalog of database {catalog.conn.info.dbname} has no ROAR datasets, so no role can be "
             "bound to organizations of ROAR. `dbt run --vars 'roar: true'` deploys them."
         )
-    unknown = sorted(set(org_ids) - _roar_names(catalog, org_ids).keys())
-    if unknown:
+    missing = sorted(set(org_ids) - _roar_names(catalog, org_ids).keys())
+    if missing:
         raise TimebackError(
-            f"ROAR's documents have no district, school, class, group or family {', '.join(unknown)}. "
+            f"ROAR's documents have no district, school, class, group or family {', '.join(missing)}. "
             f"Nothing was changed. `select id, name from {catalog.schema}.roar_schools` lists the schools."
         )
 
