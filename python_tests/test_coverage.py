@@ -32,7 +32,11 @@ def test_nothing_is_missing(manifest, record_property):
 def test_the_figures_are_the_manifests(manifest):
     """Counted again in another way."""
     found = coverage(manifest)
-    tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
+    tests = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and node["config"]["enabled"]
+    ]
     of_models = sum(sum(layer.values()) for layer in found.tests_of_models.values())
     assert of_models + found.source_tests + found.other_tests == len(tests) + len(manifest["unit_tests"])
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]

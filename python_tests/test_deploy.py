@@ -23,7 +23,7 @@ COLUMNS = {"id": "integer", "name": "text"}
 def roles(embedded_server: EmbeddedServer) -> Iterator[None]:
     with psycopg.connect(embedded_server.dsn("postgres"), autocommit=True) as conn:
         for role in ("timeback_reader", "timeback_unrestricted"):
-            if not conn.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+            if not conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
                 conn.execute(f"create role {role} nologin")
         conn.execute(f"create role {READER} login in role timeback_reader")
         conn.execute(f"create role {OTHER} login")

@@ -95,7 +95,7 @@ def template(embedded_server: EmbeddedServer, new_database: Callable[..., str]) 
             grant select on operational.thing to {DEPLOYER}"""
         )
         for role in ("timeback_reader", "timeback_unrestricted"):
-            if not conn.execute("select from pg_roles where rolname = %s", [role]).fetchone():
+            if not conn.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
                 conn.execute(f"create role {role} nologin")
     yield name
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:

@@ -124,7 +124,7 @@ def run_on_server(server: OlderServer, folder: Path) -> None:
             "--target",
             "server",
             "--vars",
-            "{source_schema: operational}",
+            "{source_schema: operational, roar: true}",
             "--project-dir",
             ROOT,
             "--target-path",
@@ -163,11 +163,12 @@ def published(connection: psycopg.Connection) -> dict[str, list[str]]:
     )
 
 
-def answers(dsn: str, dataset: str, scope: str) -> list[bytes]:
-    """A dataset's rows under a scope, as text, in an order of their own."""
+def answers(dsn: str, dataset: str, scope: str, roar_scope: str) -> list[bytes]:
+    """A dataset's rows under a scope, and one of ROAR's, as text, in an order of their own."""
     with psycopg.connect(dsn) as connection:
         connection.execute("set local timezone = 'UTC'")
         connection.execute("select set_config('app.allowed_org_ids', %s, true)", [scope])
+        connection.execute("select set_config('app.allowed_roar_org_ids', %s, true)", [roar_scope])
         with connection.cursor().copy(
             sql.SQL("copy (select * from {}) to stdout").format(sql.Identifier("analytics", dataset))
         ) as copy:
@@ -217,12 +218,25 @@ def test_same_answers(
                 """
             )
         ]
+        of_roar = connection.execute(
+            """
+            select array_agg(org_id)::text, (array_agg(org_id))[:1]::text from (
+                select org_id from analytics_internal.int_roar_user_current_organization
+                group by org_id order by count(*) desc, org_id collate "C" limit 2
+            ) as most
+            """
+        ).fetchone()
         datasets = published(connection)
-    scope = {"nobody": "", "one school": schools[0], "two schools": ",".join(schools), "everybody": "*"}[who]
+    scope, roar_scope = {
+        "nobody": ("", ""),
+        "one school": (schools[0], of_roar[1]),
+        "two schools": (",".join(schools), of_roar[0]),
+        "everybody": ("*", "*"),
+    }[who]
     seen = 0
     for dataset in sorted(datasets):
-        here = answers(embedded_server.dsn(embedded_catalog), dataset, scope)
-        there = answers(older_server.dsn(older_catalog), dataset, scope)
+        here = answers(embedded_server.dsn(embedded_catalog), dataset, scope, roar_scope)
+        there = answers(older_server.dsn(older_catalog), dataset, scope, roar_scope)
         assert there == here, f"{dataset} differs for {who}"
         seen += len(here)
     assert seen > 0

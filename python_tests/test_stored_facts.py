@@ -579,17 +579,16 @@ def test_readers_have_no_right_on_what_is_stored(
     modes: Modes, conn: psycopg.Connection, short_tmp: Path, embedded_server: EmbeddedServer
 ) -> None:
     """And the rules for a live catalog hold, with the tables in the internal schema."""
-    assert conn.execute(
-        """select relname,
-            has_table_privilege('timeback_reader', pg_class.oid, 'select, insert, update, delete')
-        from pg_catalog.pg_class
-        where relnamespace = 'analytics_internal'::regnamespace and relkind = 'r' order by relname"""
-    ).fetchall() == [
-        *((f"{model}", False) for model in sorted(modes.refreshes)),
-        ("refresh_pending", False),
-        ("refresh_state", False),
-        ("scope_binding", False),
-    ]
+    rights = dict(
+        conn.execute(
+            """select relname::text,
+                has_table_privilege('timeback_reader', pg_class.oid, 'select, insert, update, delete')
+            from pg_catalog.pg_class
+            where relnamespace = 'analytics_internal'::regnamespace and relkind = 'r'"""
+        ).fetchall()
+    )
+    assert rights.keys() > {*modes.refreshes, "refresh_pending", "refresh_state"}
+    assert not any(rights.values())
     manifest = json.loads((short_tmp / "target" / "manifest.json").read_text())
     conn.execute("reset search_path")
     assert lint(conn, manifest) == []

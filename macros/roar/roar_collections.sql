@@ -209,11 +209,14 @@ from run
 {%- endmacro %}
 
 
-{#- Select of the organizations of today of people: one row for each id in their current lists. -#}
+{#-
+    Select of the organizations of today of people: one row for each id in their current lists. Ids compare
+    by code point, or org_ids would be in another order on a server with another collation.
+-#}
 {% macro roar_current_organizations(people) -%}
 select
     person.id as person_id,
-    organization.org_id
+    organization.org_id collate "C" as org_id
 from {{ people }} as person
 cross join lateral unnest(
     person.current_district_ids

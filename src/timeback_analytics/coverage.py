@@ -121,7 +121,8 @@ class _Tests:
         self.guarded: set[str] = set()
         """The models that scoped_datasets_show_rows watches."""
         for node in manifest["nodes"].values():
-            if node["resource_type"] != "test":
+            # dbt lists tests of models that are switched off, too
+            if node["resource_type"] != "test" or not node["config"]["enabled"]:
                 continue
             reads = node["depends_on"]["nodes"]
             if node["name"] == "scoped_datasets_show_rows":
