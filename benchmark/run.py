@@ -56,7 +56,9 @@ STORED_SCHEMA = "stored"
 STORED = Form("attempts (stored facts)", f"{STORED_SCHEMA}.attempts")
 # in materialized mode, a school's attempts take this part of the live view's time at most
 STORED_RATIO = 0.1
+BOUND = Form("attempts, as a role bound to the school", "analytics.attempts", "benchmark_bound")
 OTHERS = (
+    BOUND,
     Form("naive: people joined to everybody's facts", "benchmark.naive_join"),
     Form("naive: a subquery on each row", "benchmark.subquery_a_row"),
     Form("row-level security policy", "benchmark.row_level_security", "benchmark_reader"),
@@ -388,8 +390,10 @@ def main(
             if ours.scans:
                 failures.append(f"{question}: reads {', '.join(sorted(ours.scans))} from end to end")
             for form in ((STORED,) if stored else ()) + OTHERS:
-                other = ask(dsn, form, ONE_SCHOOL, where, repeats if form is STORED else 1, timeout)
+                other = ask(dsn, form, ONE_SCHOOL, where, repeats if form in (STORED, BOUND) else 1, timeout)
                 click.echo(f"  {form.name:<44}{show(ours, other, timeout)}")
+                if form is BOUND and other is not None and other.scans:
+                    failures.append(f"{question}: {form.name} reads {', '.join(sorted(other.scans))}")
                 if other is not None and other.rows != ours.rows:
                     failures.append(f"{question}: {form.name} gives {other.rows} rows, the view {ours.rows}")
                 if (

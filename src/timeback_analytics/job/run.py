@@ -576,7 +576,7 @@ class Job:
             relations = [
                 sql.Identifier(model["schema"], model["alias"])
                 for model in behind
-                if model["name"] not in SCOPE_MODELS
+                if not model["name"].endswith(SCOPE_MODELS)
             ]
         started = time.monotonic()
         counted: dict[str, Any] = {"rows": None, "before": before.get("rows"), "error": None}
