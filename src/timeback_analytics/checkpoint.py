@@ -335,13 +335,13 @@ def _literal(value: Any) -> str:
 class Checkpoint:
     """A run of suites against a database, in sessions that cannot write."""
 
-    def __init__(self, dsn: str, schema: str, scope: str, roar_scope: str = "") -> None:
+    def __init__(self, dsn: str, schema: str, scope: str, roar_scope: str | None = None) -> None:
         """
         Args:
             dsn: libpq's connection string.
             schema: the published schema.
             scope: what the scope setting is set to, `*` for everybody.
-            roar_scope: the same for the datasets of ROAR.
+            roar_scope: the same for the datasets of ROAR; None: everybody where `scope` is, else nobody.
 
         Raises:
             TimebackError: the database cannot be reached, has no such schema, or refuses the scope;
@@ -350,6 +350,8 @@ class Checkpoint:
         self._gx = _great_expectations()
         self._schema = schema
         self._scope = scope
+        if roar_scope is None:
+            roar_scope = "*" if scope.strip() == "*" else ""
         settings = {
             SETTING: scope,
             ROAR_SETTING: roar_scope,

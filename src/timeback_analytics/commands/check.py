@@ -79,9 +79,7 @@ def command(
         )
 
     dsn = connection_string(target)
-    checkpoint = Checkpoint(
-        dsn, schema, scope, roar_scope if roar_scope is not None else "*" if scope.strip() == "*" else ""
-    )
+    checkpoint = Checkpoint(dsn, schema, scope, roar_scope)
     try:
         results = []
         for suite in every_suite:
