@@ -61,29 +61,29 @@ class Mutation:
 
 # -- who sees what --------------------------------------------------------------------------------
 
+_OF_WHOEVER_IS_SEEN = (
+    "'membership.person_id in (select allowed.person_id from ' ~ ref(membership) ~ ' as allowed"
+    " where allowed.org_id = any((select caller.org_ids from caller)::' ~ org_type ~ '[]))'"
+)
+"""Any membership of a person who has one of those that are asked for."""
+
 _SCOPE = [
     Mutation(
         "few people: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and not {{ is_bound_when_planned() }}
+        """        is_asked_for,
+        'not ' ~ is_bound_when_planned(),
 """,
-        """        membership.person_id in (
-            select allowed.person_id
-            from {{ ref(membership) }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        )
-        and not {{ is_bound_when_planned() }}
+        f"""        {_OF_WHOEVER_IS_SEEN},
+        'not ' ~ is_bound_when_planned(),
 """,
         (SCOPE,),
     ),
     Mutation(
         "many people: the list of organizations is not asked for",
         SCOPE_MACRO,
-        """            (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-""",
-        "            true\n",
+        "        '((select caller.is_everyone from caller) or ' ~ is_asked_for ~ ')',\n",
+        "",
         (SCOPE,),
     ),
     Mutation(
@@ -105,15 +105,11 @@ _SCOPE = [
     Mutation(
         "a bound role: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and (select caller.is_fenced from caller)
+        """        is_asked_for,
+        '(select caller.is_fenced from caller)',
 """,
-        """        membership.person_id in (
-            select allowed.person_id
-            from {{ ref(membership) }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        )
-        and (select caller.is_fenced from caller)
+        f"""        {_OF_WHOEVER_IS_SEEN},
+        '(select caller.is_fenced from caller)',
 """,
         (SCOPE,),
     ),
@@ -165,16 +161,10 @@ _SCOPE = [
         (BIND,),
     ),
     Mutation(
-        "few people: an organization as often as the person has roles in it",
+        "an organization as often as the person has roles in it",
         SCOPE_MACRO,
-        """narrow_person as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id)""",
-        """narrow_person as (
-    select
-        membership.person_id,
-        array_agg(membership.org_id order by membership.org_id)""",
+        "array_agg(distinct membership.org_id order by membership.org_id)",
+        "array_agg(membership.org_id order by membership.org_id)",
         (SCOPE,),
     ),
     Mutation(
