@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from sqlglot import exp
 
+from timeback_analytics.checkpoint import models_behind
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.lineage import parsed, published_lineage, published_models, read_manifest, tables_read
@@ -364,6 +365,9 @@ def test_every_scoped_dataset_goes_through_the_scope_macro(compiled):
         elif "scope_when" in meta:
             assert by_demand in needs["macros"], node["name"]
             assert node["raw_code"].strip().startswith("{{ scope_student_rows("), node["name"]
+        if {"scope", "scope_when"} & meta.keys():
+            (behind,) = models_behind(node, compiled)
+            assert not is_of_the_scope(behind["unique_id"]), node["name"]
         assert ("org_ids" in node["columns"]) == ("scope" in meta), node["name"]
     assert scoped >= 20
 
