@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from timeback_analytics.artifacts import read_json
 from timeback_analytics.errors import TimebackError
 
 OF_OTHERS = {
@@ -441,14 +442,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         TimebackError: there is none, or it is none of this project's.
     """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TimebackError(
-            f"There is no manifest at {path}. `dbt parse` makes it; --manifest names another."
-        ) from error
-    except ValueError as error:
-        raise TimebackError(f"{path} is no manifest: {error}. `dbt parse` makes it anew.") from error
+    manifest = read_json(path, "dbt parse")
     if not isinstance(manifest, dict) or not _documented(manifest):
         raise TimebackError(f"{path} lists no published dataset, so it is no manifest of this project.")
     return manifest
