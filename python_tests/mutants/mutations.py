@@ -396,6 +396,13 @@ from {{ ref('int_student_school') }}""",
         (GUARD,),
     ),
     Mutation(
+        "the guard of dbt's tests looks at who belongs where, and not at what is scoped",
+        "macros/scope/models_behind_scoped_datasets.sql",
+        " if not graph.nodes[unique_id].config.meta.decides_scope -%}",
+        " -%}",
+        (LINEAGE,),
+    ),
+    Mutation(
         "the guard of dbt's tests is content with less than every scoped dataset",
         GUARDING_TEST,
         "{%- if execute and behind.keys() | sort != datasets -%}",
