@@ -21,7 +21,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from timeback_analytics.checkpoint import SCOPE_MODELS, Checkpoint, suites
+from timeback_analytics.checkpoint import Checkpoint, models_behind, suites
 from timeback_analytics.checkpoint_report import as_data
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
@@ -572,11 +572,9 @@ class Job:
         """{rows, before, seconds, error} of a dataset; rows is None where they could not be counted."""
         relations = [sql.Identifier(self._options.schema, node["alias"])]
         if self._is_scoped(node) and not everyone:
-            behind = [self._manifest["nodes"][unique_id] for unique_id in node["depends_on"]["nodes"]]
             relations = [
                 sql.Identifier(model["schema"], model["alias"])
-                for model in behind
-                if not model["name"].endswith(SCOPE_MODELS)
+                for model in models_behind(node, self._manifest)
             ]
         started = time.monotonic()
         counted: dict[str, Any] = {"rows": None, "before": before.get("rows"), "error": None}
