@@ -6,6 +6,7 @@ neither of which the embedded one has: an order that needs code points and does 
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -30,9 +31,10 @@ BINARIES = [Path(f"/usr/lib/postgresql/{version}/bin") for version in VERSIONS]
 
 @dataclass(frozen=True)
 class OlderServer:
-    """A running server: the folder of its socket, and its superuser."""
+    """A running server: the folder of its socket, how to start it anew, and its superuser."""
 
     socket_dir: Path
+    restart: Callable[[], None]
     user: str = "postgres"
 
     def dsn(self, database: str) -> str:
@@ -72,9 +74,10 @@ def older_server(short_tmp: Path) -> Iterator[OlderServer]:
         "--locale=C.UTF-8",
     )
     settings = f"-c listen_addresses= -c unix_socket_directories={home} -c fsync=off"
-    run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
+    control = (bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings)
+    run(*control, "start")
     try:
-        yield OlderServer(home)
+        yield OlderServer(home, lambda: run(*control, "-m", "fast", "restart"))
     finally:
         run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
@@ -192,6 +195,54 @@ def test_same_answers(
         assert there == here, f"{dataset} differs for {who}"
         seen += len(here)
     assert seen > 0
+
+
+def test_stored_facts_read_the_log_of_changes_there_too(
+    older_server: OlderServer, older_catalog: str, dbt: Callable[..., Any]
+) -> None:
+    """From a server that keeps none, by what the runs say, to a refresh of what changed alone."""
+    variables = "source_schema: operational, roar: true, stored_facts: true, replication_slot: older"
+
+    def run() -> str:
+        return dbt(
+            "stored",
+            *("run", "--target", "server", "--select", "2+config.materialized:incremental+"),
+            *("--vars", f"{{{variables}}}"),
+            env={"PGHOST": str(older_server.socket_dir), "PGUSER": older_server.user, "PGDATABASE": "stored"},
+        ).stdout
+
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(older_server.dsn("stored"), autocommit=True)
+
+    with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database stored template {older_catalog}")
+    said = run()
+    assert "wal_level is replica. Set it to logical and restart the server." in said
+    with connect() as connection:
+        connection.execute("alter system set wal_level = logical")
+    older_server.restart()
+    with connect() as connection:
+        for statement in re.findall(r"(?:create publication|select pg_create)[^;]*;", said):
+            connection.execute(statement)
+        run()
+        connection.execute(
+            """delete from operational.caliper_score where id in (
+                select score_id from analytics_internal.int_attempt_stored where is_correct limit 3
+            )"""
+        )
+        run()
+        state = connection.execute(
+            """select is_whole, changed_rows, removed_rows, added_rows from analytics_internal.refresh_state
+            where model_name = 'int_attempt_stored' and source_name = 'caliper_score'"""
+        ).fetchone()
+        connection.execute("set search_path = analytics_internal")
+        different = connection.execute(
+            """(table int_attempt_stored except all table int_attempt_live)
+            union all
+            (table int_attempt_live except all table int_attempt_stored)"""
+        ).fetchall()
+    assert state == (False, 3, 3, 3)
+    assert different == []
 
 
 def test_rows_are_those_of_the_documentation_there_too(older_server: OlderServer, older_catalog: str) -> None:

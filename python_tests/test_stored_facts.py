@@ -663,7 +663,9 @@ def test_from_the_log_a_refresh_reads_what_changed_and_no_more(
     conn.execute(
         """insert into caliper_attempt
             (id, assignee_id, assignable_id, started_at_time, date_created, date_last_modified)
-        select 'a' || n, md5('student' || n % 500)::uuid, 'r' || n, '2026-01-01 10:00Z', '2020-01-01', '2020-01-01'
+        select
+            'a' || n, md5('student' || n % 500)::uuid, 'r' || n,
+            '2026-01-01 10:00Z', '2020-01-01', '2020-01-01'
         from generate_series(1, 5000) as n"""
     )
     conn.execute(

@@ -21,6 +21,7 @@ COVERAGE = "python_tests/test_coverage.py"
 DOCUMENTED_COLUMNS = "python_tests/test_documented_columns.py"
 DEPLOY = "python_tests/test_deploy.py"
 ROAR = "python_tests/test_roar.py"
+STORED = "python_tests/test_stored_facts.py"
 
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS, ROAR)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
@@ -39,6 +40,8 @@ ROAR_COLLECTIONS = "macros/roar/roar_collections.sql"
 ROAR_TYPES = "macros/roar/json_types.sql"
 ROAR_RUN_COUNTS = "tests/source_roar_run_counts.sql"
 ROAR_MODELS = "stg_roar_document+"
+CHANGE_LOG = "macros/stored/change_log.sql"
+REFRESH = "macros/stored/refresh_stored_rows.sql"
 
 
 @dataclass(frozen=True)
@@ -342,7 +345,7 @@ _SCOPE = [
     Mutation(
         "the function that reads the setting keeps a query from running in parallel",
         SCOPE_FUNCTION,
-        "language plpgsql {{ volatility }} parallel safe security",
+        "language plpgsql {{ volatility }} parallel {{ parallel }} security",
         "language plpgsql {{ volatility }} security",
         (SCOPE,),
     ),
@@ -1225,4 +1228,133 @@ _CONTRACTS = [
     ),
 ]
 
-MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_ROAR, *_CONTRACTS]
+_STORED = [
+    Mutation(
+        "log: a slot that somebody else read from has no gap",
+        CHANGE_LOG,
+        " or (found ->> 'confirmed_flush_lsn')::pg_lsn > last_log.collected_to then",
+        " then",
+        (STORED,),
+    ),
+    Mutation(
+        "log: commits that nobody sees yet are read",
+        CHANGE_LOG,
+        "where log_message.number >= waiting.number",
+        "where false",
+        (STORED,),
+    ),
+    Mutation(
+        "log: behind an unfinished batch it is read to the end",
+        CHANGE_LOG,
+        "case when is_done and not is_cut then up_to else read_up_to end",
+        "up_to",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a table that was out of the publication for a while was always in it",
+        CHANGE_LOG,
+        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
+        "operational.relation, feeding.oid, feeding.xmin)",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication that changed for a while did not",
+        CHANGE_LOG,
+        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
+        "operational.relation, feeding.oid, listed.feed)",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication with a filter of rows has them all",
+        CHANGE_LOG,
+        "to_jsonb(pg_publication_rel) ->> 'prqual' is null as is_whole",
+        "true as is_whole",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication of inserts has every change",
+        CHANGE_LOG,
+        "pubinsert and pubupdate and pubdelete and pubtruncate as is_all",
+        "pubinsert as is_all",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a model that nothing was kept for is up to date",
+        CHANGE_LOG,
+        "                    and log_source.feed = refresh_state.feed\n",
+        "                    or true\n",
+        (STORED,),
+    ),
+    Mutation(
+        "log: an id that names no row is told from its new value alone",
+        CHANGE_LOG,
+        "if place is null or (message <> 'I' and not is_key) then",
+        "if place is null then",
+        (STORED,),
+    ),
+    Mutation(
+        "log: old ids are left out",
+        CHANGE_LOG,
+        "while at < length(data) loop",
+        "while at < length(data) and (message <> 'U' or chr(get_byte(data, at)) = 'N') loop",
+        (STORED,),
+    ),
+    Mutation(
+        "log: partitions are none of the table",
+        CHANGE_LOG,
+        "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent",
+        "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent and false",
+        (STORED,),
+    ),
+    Mutation(
+        "log: one batch is all",
+        CHANGE_LOG,
+        "{%- if not batch['is_done'] -%}",
+        "{%- if false -%}",
+        (STORED,),
+    ),
+    Mutation(
+        "log: the slot is not moved on",
+        CHANGE_LOG,
+        "select pg_replication_slot_advance(slot_name, collected_to)",
+        "select slot_name, collected_to",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: stored rows that use a changed row are not looked for",
+        REFRESH,
+        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }};",
+        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }} and false;",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: an emptied table changes nothing",
+        REFRESH,
+        "change.model_name = {{ model_name }} and change.row_id is null);",
+        "false);",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: changes read in another way last time are none",
+        REFRESH,
+        "            and told.feed is not distinct from last_time.feed;",
+        ";",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: rows that are gone are not looked for",
+        REFRESH,
+        "if lost <> 0 then",
+        "if lost < 0 then",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: rows of open transactions are not noted",
+        REFRESH,
+        "    from refresh_key\n    where is_unsettled;",
+        "    from refresh_key\n    where false;",
+        (STORED,),
+    ),
+]
+
+MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_ROAR, *_STORED, *_CONTRACTS]
