@@ -85,7 +85,7 @@ class Modes:
         scripts = {model: script.replace(old, new) for model, script in self.refreshes.items()}
         return replace(self, refreshes=scripts)
 
-    def collect(self, conn: psycopg.Connection, batch: int = 20) -> list[str]:
+    def collect(self, conn: psycopg.Connection, batch: int = 5) -> list[str]:
         """Read the log to its end, in batches as the hook collect_changes does; gives what was said."""
         while True:
             problems, is_done = conn.execute(

@@ -73,30 +73,35 @@
 
 
 {#- Batch after batch, each kept before the slot moves on. -#}
-{% macro collect_batches(slot, collected=0) %}
-    {%- call statement('collected', fetch_result=True) -%}
-        select array_to_string(problems, chr(10)) as problems, is_done, changes
-        from {{ internal_schema() }}.collect_changes(
-            {{ dbt.string_literal(slot) }}, {{ dbt.string_literal(tojson(operational_tables_of_stored_models())) }}, {{ var('replication_batch') | int }}
-        )
-    {%- endcall -%}
-    {%- set batch = load_result('collected').table.rows[0] -%}
-    {%- do adapter.commit() -%}
-    {%- if batch['problems'] -%}
-        {%- do exceptions.warn(batch['problems']) -%}
-    {%- endif -%}
-    {%- if batch['is_done'] is not none -%}
-        {%- call statement('slot_moved_on') -%}
-            select pg_replication_slot_advance(slot_name, collected_to)
-            from {{ internal_schema() }}.refresh_log
+{% macro collect_batches(slot) %}
+    {%- set progress = namespace(is_done=false, changes=0) -%}
+    {#- what is left behind so many is read by the next run -#}
+    {%- for _ in range(10000) if not progress.is_done -%}
+        {%- call statement('collected', fetch_result=True) -%}
+            select array_to_string(problems, chr(10)) as problems, is_done, changes
+            from {{ internal_schema() }}.collect_changes(
+                {{ dbt.string_literal(slot) }}, {{ dbt.string_literal(tojson(operational_tables_of_stored_models())) }}, {{ var('replication_batch') | int }}
+            )
         {%- endcall -%}
+        {%- set batch = load_result('collected').table.rows[0] -%}
         {%- do adapter.commit() -%}
-        {%- set collected = collected + (batch['changes'] | int) -%}
-        {%- if not batch['is_done'] -%}
-            {%- do log("Read " ~ collected ~ " changes from the slot " ~ slot ~ ", and going on", info=True) -%}
-            {%- do collect_batches(slot, collected) -%}
+        {%- if batch['problems'] -%}
+            {%- do exceptions.warn(batch['problems']) -%}
         {%- endif -%}
-    {%- endif -%}
+        {%- if batch['is_done'] is not none -%}
+            {%- call statement('slot_moved_on') -%}
+                select pg_replication_slot_advance(slot_name, collected_to)
+                from {{ internal_schema() }}.refresh_log
+            {%- endcall -%}
+            {%- do adapter.commit() -%}
+        {%- endif -%}
+        {%- set progress.changes = progress.changes + (batch['changes'] | int) -%}
+        {#- null where there is no log -#}
+        {%- set progress.is_done = batch['is_done'] is none or batch['is_done'] -%}
+        {%- if not progress.is_done -%}
+            {%- do log("Read " ~ progress.changes ~ " changes from the slot " ~ slot ~ ", and going on", info=True) -%}
+        {%- endif -%}
+    {%- endfor -%}
 {% endmacro %}
 
 

@@ -1309,8 +1309,8 @@ _STORED = [
     Mutation(
         "log: one batch is all",
         CHANGE_LOG,
-        "{%- if not batch['is_done'] -%}",
-        "{%- if false -%}",
+        "{%- for _ in range(10000) if not progress.is_done -%}",
+        "{%- for _ in range(1) if not progress.is_done -%}",
         (STORED,),
     ),
     Mutation(
