@@ -26,9 +26,14 @@ _TOTALS = {
     "LogTestResult": "num_models",
     "LogFreshnessResult": "total",
 }
+BROKEN = ("error", "fail", "runtime error")
+"""How dbt calls what failed."""
+
 # a documented Decimal is numeric, of whatever precision
 _NOISE = "Detected columns with numeric type and unspecified precision/scale"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
+# a file of the target folder, which goes when the job ends
+_COMPILED_AT = re.compile(r"\n\s*compiled code at [^\n]*")
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,30 @@ class Result:
     message: str
     seconds: float
     failures: int | None = None
-    rows: int | None = None
     materialized: str | None = None
+    sql: str = ""
+    """Of a test: the query for the rows that should not be."""
+    scope: str = "*"
+    """Of a test: the scope that it was run with."""
+    about: str = ""
+    """Of a test: what it is for, where its author says so, and the file it is in."""
 
     @property
     def failed(self) -> bool:
         """Whether it failed, rather than warned or was skipped."""
-        return self.status in ("error", "fail", "runtime error")
+        return self.status in BROKEN
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a model that holds rows of its own."""
+        return self.materialized in ("table", "incremental", "materialized_view")
+
+    @property
+    def outcome(self) -> str:
+        """What became of a model: our view materialization says it, a stored model was refreshed."""
+        if self.status != "success":
+            return self.status
+        return "refreshed" if self.is_stored else self.message
 
 
 @dataclass(frozen=True)
@@ -170,16 +192,19 @@ def profiles_folder(project: Path) -> Path:
 
 def _result(one: Any) -> Result:
     node = getattr(one, "node", None)
-    response = getattr(one, "adapter_response", None) or {}
+    config = getattr(node, "config", None)
+    is_test = getattr(node, "resource_type", None) == "test"
     return Result(
         name=getattr(node, "name", None) or str(getattr(one, "unique_id", "")),
         kind=str(getattr(node, "resource_type", "operation")),
         status=str(one.status),
-        message=_plain(one.message or ""),
+        message=_COMPILED_AT.sub("", _plain(one.message or "")),
         seconds=round(one.execution_time, 3),
         failures=getattr(one, "failures", None),
-        rows=response.get("rows_affected") if isinstance(response, dict) else None,
-        materialized=getattr(getattr(node, "config", None), "materialized", None),
+        materialized=getattr(config, "materialized", None),
+        sql=(getattr(node, "compiled_code", None) or "").strip() if is_test else "",
+        scope=(getattr(config, "meta", None) or {}).get("scope", "*") if is_test else "*",
+        about=" ".join(f"{node.description} {node.original_file_path}".split()) if is_test else "",
     )
 
 
