@@ -103,7 +103,7 @@ class JobLock:
                 application_name=f"timeback job {socket.gethostname()[:30]}:{os.getpid()}",
             )
         except psycopg.OperationalError as error:
-            text = " ".join(str(error).split())
+            text = _told(error)
             raise NoConnectionError(
                 f"The database cannot be reached: {text}", is_final=bool(_FINAL.search(text))
             ) from error
@@ -121,7 +121,7 @@ class JobLock:
                 )
         except psycopg.OperationalError as error:
             conn.close()
-            raise NoConnectionError(f"The database was lost: {' '.join(str(error).split())}") from error
+            raise NoConnectionError(f"The database was lost: {_told(error)}") from error
         except BaseException:
             conn.close()
             raise
@@ -213,3 +213,9 @@ class JobLock:
                 self.is_lost = True
                 self._on_loss()
                 return
+
+
+def _told(error: psycopg.Error) -> str:
+    """What went wrong, in a line, without what psycopg and libpq wrap it in."""
+    text = " ".join(str(error).split())
+    return text.removeprefix("connection is bad: ").partition(" Is the server running ")[0]

@@ -180,6 +180,8 @@ class Job:
     # -- the way through ---------------------------------------------------------------------------
 
     def _run(self) -> tuple[Exit, dict[str, Any]]:
+        # a log that jobs append to shows whose lines follow
+        self._say(f"Job of {report.moment(self._started)}")
         self._with_retries(Step("connect"), self._connect)
         self._begin_folder()
         code = Exit.GREEN
