@@ -418,6 +418,17 @@ def test_the_report_tells_what_was_refreshed(stored_jobs):
     assert stored_jobs.report["rows"]["datasets"]["things"]["rows"] == 51
 
 
+def test_the_environment_says_the_variables_where_the_line_does_not(stored_jobs, monkeypatch):
+    monkeypatch.setenv("TIMEBACK_VARS", "{stored_facts: true}")
+    ended(stored_jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert (
+        stored_jobs.report["variables"] == {"stored_facts": True} and stored_jobs.report["facts"] == "stored"
+    )
+    monkeypatch.setenv("TIMEBACK_VARS", "stored_facts")
+    result = stored_jobs("--no-check", "--no-tests")
+    assert result.exit_code == Exit.USAGE and "is no dict" in result.output
+
+
 def test_a_stored_model_that_is_not_refreshed_says_what_it_shows(stored_jobs):
     ended(stored_jobs(*STORED_MODE), Exit.GREEN)
     stored_jobs.project.internal("int_thing_stored", STORED.replace("name,", "upper(name) as other,"))

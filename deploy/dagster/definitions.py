@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject, dbt_assets
 
-VARIABLES = ("--vars", os.environ.get("TIMEBACK_VARS", "{}"))
+VARIABLES = ("--vars", os.environ.get("TIMEBACK_VARS") or "{}")
 PROJECT = DbtProject(
     project_dir=Path(os.environ.get("TIMEBACK_PROJECT", Path(__file__).resolve().parents[2])),
     target=os.environ.get("DBT_TARGET", "embedded"),

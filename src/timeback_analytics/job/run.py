@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
-import logging
 import os
 import shutil
 import signal
@@ -529,8 +528,6 @@ class Job:
         if not self._ask_may_see_everyone():
             step.status, step.sentence = "skipped", self._why_not_everyone("The rules of scoped datasets")
             return
-        # Great Expectations tells at length what it does as soon as anybody listens to anything, as dbt does
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         try:
             checkpoint = Checkpoint(connection_string(self._options.target), self._options.schema, "*", "*")
         except TimebackError as error:
