@@ -32,8 +32,13 @@ BROKEN = ("error", "fail", "runtime error")
 # a documented Decimal is numeric, of whatever precision
 _NOISE = "Detected columns with numeric type and unspecified precision/scale"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
-# a file of the target folder, which goes when the job ends
-_COMPILED_AT = re.compile(r"\n\s*compiled code at [^\n]*")
+# where in dbt or in our macros: a file of the target folder, which goes when the job ends; who called whom
+_WHERE = re.compile(
+    r"^Encountered an error while running operation: Compilation Error in macro [^\n]*\n\s*"
+    r"|\n\s*compiled code at [^\n]*"
+    r"|\n\s*> (in|called by) macro [^\n]*"
+    r"|\n\s*CONTEXT:  PL/pgSQL function inline_code_block line \d+ at RAISE"
+)
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ def _result(one: Any) -> Result:
         name=getattr(node, "name", None) or str(getattr(one, "unique_id", "")),
         kind=str(getattr(node, "resource_type", "operation")),
         status=str(one.status),
-        message=_COMPILED_AT.sub("", _plain(one.message or "")),
+        message=_plain(one.message or ""),
         seconds=round(one.execution_time, 3),
         failures=getattr(one, "failures", None),
         materialized=getattr(config, "materialized", None),
@@ -213,4 +218,4 @@ def _text(error: BaseException) -> str:
 
 
 def _plain(text: str) -> str:
-    return _COLORS.sub("", text).strip()
+    return _WHERE.sub("", _COLORS.sub("", text)).strip()

@@ -165,11 +165,11 @@ class Job:
                 return self._finish(Exit.INTERRUPTED)
             except Exception as error:
                 # whatever it is: a job without a report leaves the one before it to be read as the latest
-                is_ours = isinstance(error, TimebackError)
+                is_plain = isinstance(error, TimebackError | OSError)
                 self._fail_rest(
                     "job",
-                    str(error) if is_ours else f"{type(error).__name__}: {' '.join(str(error).split())}",
-                    [] if is_ours else ["".join(traceback.format_exception(error)).strip()],
+                    str(error) if is_plain else f"{type(error).__name__}: {' '.join(str(error).split())}",
+                    [] if is_plain else ["".join(traceback.format_exception(error)).strip()],
                 )
                 self._see_refreshes()
                 return self._finish(Exit.UNFORESEEN)
