@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -560,6 +561,27 @@ def test_two_jobs_at_once_then_one_that_is_told_to_end(jobs):
         assert reader.execute("select count(*) from analytics.things").fetchone() == (2,)
     ended(jobs("--no-check"), Exit.GREEN)
     assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+def test_a_step_that_did_not_hear_is_told_again(jobs, monkeypatch):
+    """As when the signal came while Python cleared an object away, which costs the exception."""
+    heard = []
+
+    def go_on(job: job_run.Job, step: job_run.Step) -> None:
+        while True:
+            try:
+                if not heard:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(300)
+            except KeyboardInterrupt:
+                heard.append(step.name)
+                if len(heard) == 2:
+                    raise
+
+    monkeypatch.setattr(job_run, "REMIND_SECONDS", 0.1)
+    monkeypatch.setattr(job_run.Job, "_check_sources", go_on)
+    said = ended(jobs("--no-check"), Exit.INTERRUPTED)
+    assert "ended by SIGTERM" in said and heard == ["sources", "sources"]
 
 
 @pytest.mark.parametrize("moment", ["deploy", "start"])

@@ -34,6 +34,8 @@ from timeback_analytics.job.refreshes import Refreshes, in_words
 from timeback_analytics.lineage import published_models, read_manifest
 
 LONGEST_WAIT_SECONDS = 60.0
+REMIND_SECONDS = 10.0
+"""How long a step that was told to end may take before it is told again."""
 SETTINGS = ("app.allowed_org_ids", "app.allowed_roar_org_ids")
 """Whose scope a session asks for."""
 SAID_LINES = 20
@@ -125,6 +127,7 @@ class Job:
         self._started = datetime.now(UTC)
         self._folder = options.state / f"{self._started:%Y%m%dT%H%M%S}Z-{os.getpid()}"
         self._steps: list[Step] = []
+        self._step_began = 0.0
         self._tries: list[str] = []
         # what is not known without a connection is empty
         self._about = dict.fromkeys(("target", "database", "host", "schema", "role", "server"), "")
@@ -210,7 +213,7 @@ class Job:
     def _with_retries(self, step: Step, action: Callable[[Step], None]) -> None:
         """Take a step; when the connection breaks, get a new one and take it again, with a growing wait."""
         self._steps.append(step)
-        started = time.monotonic()
+        self._step_began = started = time.monotonic()
         tried = 0
         while True:
             try:
@@ -218,14 +221,15 @@ class Job:
                 if not self._lock.is_held and step.name != "connect":
                     self._connect(Step("connect"))
                 self._is_in_step = True
-                action(step)
-                self._is_in_step = False
+                try:
+                    action(step)
+                finally:
+                    self._is_in_step = False
                 self._raise_if_interrupted()
                 if self._lock.is_lost:
                     raise _TransientError("the session that keeps other jobs out was lost")
                 break
             except (_TransientError, NoConnectionError, KeyboardInterrupt, psycopg.OperationalError) as error:
-                self._is_in_step = False
                 if isinstance(error, KeyboardInterrupt) and not self._lock.is_lost:
                     raise
                 self._raise_if_interrupted()
@@ -237,7 +241,6 @@ class Job:
                 )
                 if tried >= self._options.retries or getattr(error, "is_final", False):
                     step.status, step.sentence = "failed", why
-                    step.seconds = round(time.monotonic() - started, 1)
                     raise NoConnectionError(why, is_final=True) from error
                 wait = min(2.0**tried, LONGEST_WAIT_SECONDS)
                 tried += 1
@@ -282,18 +285,25 @@ class Job:
                 # whoever asks twice does not want to wait for a report
                 os._exit(Exit.INTERRUPTED)
             self._signal = signal.Signals(number).name
+            # Python drops what is raised while it clears an object away, and the step goes on
+            reminder.start()
             raise KeyboardInterrupt
 
+        reminder = threading.Timer(REMIND_SECONDS, self._lost)
+        reminder.daemon = True
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
         before = {number: signal.signal(number, interrupt) for number in numbers}
         try:
             yield
         finally:
+            reminder.cancel()
+            if reminder.is_alive():
+                reminder.join()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def _lost(self) -> None:
-        """The lock is gone, so another job may begin: what is under way must end."""
+        """The lock is gone, so another job may begin, or the job was told to end: what is under way must."""
         if threading.main_thread().is_alive():
             os.kill(os.getpid(), signal.SIGUSR1)
 
@@ -687,6 +697,7 @@ class Job:
         """Note in the step that was under way why it ended."""
         if self._steps and self._steps[-1].status in ("not run", "failed"):
             step = self._steps[-1]
+            step.seconds = round(time.monotonic() - self._step_began, 1)
         else:
             step = Step(name)
             self._steps.append(step)
