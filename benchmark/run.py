@@ -7,6 +7,7 @@ machines differ, ratios less. Among the forms is the catalog's own materialized 
 beside the live one; what its refresh costs after changes is measured on a copy of the database.
 """
 
+import json
 import os
 import re
 import statistics
@@ -168,13 +169,15 @@ CHANGES = {
             started_at_time, ended_at_time, date_created, date_last_modified
         )
         select
-            'new ' || n, md5('student' || 1 + n * 7919 % {students})::uuid, 'resource ' || n, 1,
+            'new {rows} ' || n, md5('student' || 1 + n * 7919 % {students})::uuid, 'resource {rows} ' || n, 1,
             now(), now(), now(), now()
         from generate_series(1, {rows} / 2) as n""",
         """insert into caliper_score (id, attempt_id, score_given, max_score, date_created)
-        select 'new ' || n, 'new ' || n, 1, 1, now() from generate_series(1, {rows} / 4) as n""",
+        select 'new {rows} ' || n, 'new {rows} ' || n, 1, 1, now()
+        from generate_series(1, {rows} / 4) as n""",
         """insert into caliper_event (id, type, action, generated_id, session_id, event_time)
-        select 'new ' || n, 'AssessmentItemEvent', 'Completed', 'new ' || n, 'session ' || n, now()
+        select
+            'new {rows} ' || n, 'AssessmentItemEvent', 'Completed', 'new {rows} ' || n, 'session ' || n, now()
         from generate_series(1, {rows} / 4) as n""",
     ),
     "corrected": (
@@ -251,6 +254,97 @@ def deploy(server: EmbeddedServer, database: str, schema: str = "analytics", *ar
     return target
 
 
+def refresh_scripts(target: Path) -> dict[str, str]:
+    """model -> the SQL with which dbt brought it up to date, of every stored model of dbt's target folder."""
+    return {
+        path.stem: path.read_text()
+        for path in sorted((target / "run").rglob("*_stored.sql"))
+        if "models" in path.parts
+    }
+
+
+class LoggedCopy:
+    """A copy of a database, whose stored models read changes from a replication slot; dropped at the end.
+
+    Args:
+        server: the benchmark's.
+        database: what is copied: a database with the catalog in materialized mode.
+        target: dbt's target folder of that deploy.
+    """
+
+    NAME = "changes_from_log"
+
+    def __init__(self, server: EmbeddedServer, database: str, target: Path) -> None:
+        self.server = server
+        self.database = database
+        self.scripts = {
+            model: script.replace(f'"{database}".', f'"{self.NAME}".')
+            for model, script in refresh_scripts(target).items()
+        }
+        nodes = json.loads((target / "manifest.json").read_text())["nodes"].values()
+        self.made_from = {
+            node["name"]: {source: f"{SCHEMA}.{source}" for source in node["config"]["meta"]["made_from"]}
+            for node in nodes
+            if node["name"] in self.scripts
+        }
+
+    def __enter__(self) -> "LoggedCopy":
+        with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"drop database if exists {self.NAME} with (force)")
+            connection.execute(f"create database {self.NAME} template {self.database} strategy file_copy")
+        self.connection = psycopg.connect(self.server.dsn(self.NAME), autocommit=True)
+        self.connection.execute("set jit = off")
+        tables = sorted({table for of_model in self.made_from.values() for table in of_model.values()})
+        self.connection.execute(
+            f"create publication {self.NAME} for table {', '.join(f'{table} (id)' for table in tables)}"
+        )
+        self.connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self.NAME])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"drop database {self.NAME} with (force)")
+
+    def change(self, change: str, rows: int, students: int) -> None:
+        """Changes that many operational rows, for good."""
+        self.connection.execute(f"set search_path = {SCHEMA}")
+        for statement in CHANGES[change] if rows else ():
+            self.connection.execute(statement.format(rows=rows, students=students))
+        self.connection.execute("reset search_path")
+
+    def refresh(self) -> tuple[int, dict[str, float]]:
+        """Reads the log and brings the stored models up to date.
+
+        Returns:
+            How many changes the log had, and the seconds that reading it and each model took.
+        """
+        seconds = {}
+        changes = 0
+        started = time.monotonic()
+        is_done = False
+        while not is_done:
+            problems, is_done, read = self.connection.execute(
+                f"""select problems, is_done, changes
+                from {STORED_SCHEMA}_internal.collect_changes(%s, %s, 200000)""",
+                [self.NAME, json.dumps(self.made_from)],
+            ).fetchone()
+            if problems:
+                raise click.ClickException("\n".join(problems))
+            changes += read
+            self.connection.execute(
+                f"""select pg_replication_slot_advance(slot_name, collected_to)
+                from {STORED_SCHEMA}_internal.refresh_log"""
+            )
+        seconds["the log"] = time.monotonic() - started
+        for model, script in self.scripts.items():
+            started = time.monotonic()
+            with self.connection.transaction():
+                self.connection.execute(script)
+            seconds[model] = time.monotonic() - started
+        return changes, seconds
+
+
 def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: str) -> dict[str, float]:
     """Seconds that bringing each stored model up to date takes after a change; all of it is rolled back.
 
@@ -261,11 +355,7 @@ def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: st
         rows: how many operational rows change; with 0 nothing does.
         change: which way, a key of CHANGES.
     """
-    scripts = {
-        path.stem: path.read_text()
-        for path in sorted((target / "run").rglob("*_stored.sql"))
-        if "models" in path.parts
-    }
+    scripts = refresh_scripts(target)
     seconds = {}
     with psycopg.connect(dsn) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -342,6 +432,7 @@ def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
 @click.option("--timeout", default="120s", show_default=True, help="Longest that one query may take.")
 @click.option("--everyone/--no-everyone", default=True, help="Ask as an unrestricted caller too.")
 @click.option("--stored/--no-stored", default=True, help="Measure the materialized mode too.")
+@click.option("--questions/--no-questions", default=True, help="Ask; without, measure refreshes alone.")
 @click.option(
     "--changed", default="0,100,10000,100000", show_default=True, help="Changed rows to refresh it after."
 )
@@ -354,6 +445,7 @@ def main(
     timeout: str,
     everyone: bool,
     stored: bool,
+    questions: bool,
     changed: str,
 ) -> None:
     """Measure what one school's attempts cost on a large platform, beside other forms of the same."""
@@ -372,14 +464,16 @@ def main(
             "max_wal_size": "4GB",
             "work_mem": "64MB",
             "maintenance_work_mem": "256MB",
+            "wal_level": "logical",
         },
     )
     server.start()
     failures: list[str] = []
     try:
-        dsn = server.dsn(prepare(server, sizes, stored=stored))
+        database = prepare(server, sizes, stored=stored)
+        dsn = server.dsn(database)
         student = 4 + schools  # of school 5
-        for question, where in QUESTIONS.items():
+        for question, where in QUESTIONS.items() if questions else ():
             where = where.format(student=student)
             click.echo(f"\n{question}")
             ours = ask(dsn, OURS, ONE_SCHOOL, where, repeats, timeout)
@@ -402,7 +496,7 @@ def main(
                     and not (other and other.seconds <= STORED_RATIO * ours.seconds)
                 ):
                     failures.append(f"{question}: {form.name} takes more than {STORED_RATIO} of the time")
-        if everyone:
+        if everyone and questions:
             click.echo("\neverybody, as an unrestricted caller")
             for question, where in {
                 "one student": QUESTIONS["one student of it"],
@@ -412,23 +506,37 @@ def main(
                 cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
                 click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
         if stored:
-            click.echo("\nbringing the stored facts up to date, seconds")
             target = state_dir() / "benchmark-dbt" / f"target-{STORED_SCHEMA}"
-            for change in CHANGES:
-                for rows in map(int, changed.split(",")):
-                    if rows or change == next(iter(CHANGES)):
-                        seconds = refresh_seconds(dsn, target, students, rows, change)
-                        parts = ", ".join(f"{model} {spent:.1f}" for model, spent in seconds.items())
-                        click.echo(
-                            f"  {f'{rows:,} rows {change}':<44}{sum(seconds.values()):>9,.1f} s   {parts}"
-                        )
+            steps = [
+                (change, rows)
+                for change in CHANGES
+                for rows in map(int, changed.split(","))
+                if rows or change == next(iter(CHANGES))
+            ]
+
+            def tell(what: str, seconds: dict[str, float]) -> None:
+                parts = ", ".join(f"{part} {spent:.2f}" for part, spent in seconds.items())
+                click.echo(f"  {what:<44}{sum(seconds.values()):>9,.2f} s   {parts}")
+
+            click.echo("\nbringing the stored facts up to date, changes looked for in the tables")
+            for change, rows in steps:
+                tell(f"{rows:,} rows {change}", refresh_seconds(dsn, target, students, rows, change))
+            click.echo("\nbringing the stored facts up to date, changes read from the server's log")
+            with LoggedCopy(server, database, target) as copy:
+                tell("everything, the first time", copy.refresh()[1])
+                tell("nothing, behind what that wrote", copy.refresh()[1])
+                for change, rows in steps:
+                    copy.change(change, rows, students)
+                    changes, seconds = copy.refresh()
+                    tell(f"{rows:,} rows {change} ({changes:,} in the log)", seconds)
     finally:
         server.stop()
     if failures:
         raise click.ClickException("not as promised:\n  " + "\n  ".join(failures))
-    click.echo(
-        "\nNo history table was read from end to end for one school, and every form gave as many rows."
-    )
+    if questions:
+        click.echo(
+            "\nNo history table was read from end to end for one school, and every form gave as many rows."
+        )
 
 
 if __name__ == "__main__":

@@ -72,9 +72,8 @@ def embedded_server(short_tmp: Path) -> Iterator[EmbeddedServer]:
 
     embedded_server.dsn(database, user) is a connection string for it.
     """
-    server = EmbeddedServer(
-        short_tmp / "pgdata", {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
-    )
+    settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "wal_level": "logical"}
+    server = EmbeddedServer(short_tmp / "pgdata", settings)
     try:
         server.start()
         yield server

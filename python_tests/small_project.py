@@ -58,6 +58,7 @@ class SmallProject:
         self._write("models/sources.yml", yaml.safe_dump(_SOURCES))
         scope = ROOT / "models" / "intermediate" / "int_caller_scope.sql"
         self.internal("int_caller_scope", scope.read_text())
+        self._write("models/intermediate/int_caller_scope.yml", scope.with_suffix(".yml").read_text())
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name

@@ -185,6 +185,15 @@ def test_a_column_that_identifies_another_person(conn, manifest):
     assert findings(conn, broken) == [("persons", f"analytics.sessions.{name} identifies another person")]
 
 
+@pytest.mark.parametrize("target", ["roar_guests.id", ["roar_tasks.id", "roar_users.id"]])
+def test_a_column_that_joins_with_another_person(conn, manifest, target):
+    """In ROAR every origin is a document, and joins tell: here a trial's pid would be anybody's."""
+    broken = copy.deepcopy(manifest)
+    trials = broken["nodes"]["model.timeback_analytics.roar_user_trials"]
+    trials["config"]["meta"]["joins"]["pid"] = target
+    assert findings(conn, broken) == [("persons", "analytics.roar_user_trials.pid identifies another person")]
+
+
 def test_every_rule_is_broken_here(manifest):
     broken = {rule for rule, _, _ in BROKEN} | {"functions", "invoker", "scoped", "persons"}
     assert broken == {rule.name for rule in RULES}

@@ -276,6 +276,20 @@ def test_a_scope_with_spaces_reaches_the_server_whole(embedded_server, people_da
     assert shown[0] == as_well[0] == scope
 
 
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [(("*",), "*"), ((f"{SCHOOL_A}",), ""), (("*", ""), ""), ((f"{SCHOOL_A}", "*"), "*")],
+)
+def test_whoever_checks_everybody_checks_roars_too(embedded_server, people_database, scopes, expected):
+    """Whatever asks for the check, a job too: it would find ROAR's datasets empty, and fail."""
+    checkpoint = Checkpoint(embedded_server.dsn(people_database), "analytics", *scopes)
+    try:
+        shown = checkpoint._conn.execute("select current_setting('app.allowed_roar_org_ids')").fetchone()
+    finally:
+        checkpoint.close()
+    assert shown == (expected,)
+
+
 # -- a broken catalog -----------------------------------------------------------------------------
 
 BROKEN = {

@@ -304,8 +304,8 @@ def test_gaps_are_refused(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "There is no .*lineage.json.*`timeback lineage` writes it"),
-        ("{", "lineage.json is no JSON.*`timeback lineage` writes it anew"),
+        (None, "There is no .*lineage.json.*`timeback lineage` makes it"),
+        ("{", "lineage.json is no JSON.*`timeback lineage` makes it anew"),
         ("{}", "sessions: lineage.json knows other columns of it; `timeback lineage`"),
         ("sessions", "sessions.id: its SQL does not read its documented origin caliper_session.id"),
     ],

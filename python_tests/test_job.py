@@ -286,19 +286,6 @@ def test_a_deployer_who_may_not_see_everyone_gets_a_useful_report(jobs, monkeypa
     assert jobs.report["rows"]["how"] == "with scope *, every organization"
 
 
-def test_the_check_asks_for_everybody_of_roar_too(jobs, monkeypatch):
-    """Its datasets have a scope of their own, without which they show nothing."""
-    scopes = []
-
-    def ask(dsn: str, schema: str, scope: str, roar_scope: str = "") -> None:
-        scopes.append((scope, roar_scope))
-        raise TimebackError("needs Great Expectations: only asked")
-
-    monkeypatch.setattr(job_run, "Checkpoint", ask)
-    ended(jobs("--no-tests"), Exit.GREEN)
-    assert scopes == [("*", "*")]
-
-
 def test_what_nobody_foresaw_has_a_report_too(jobs, monkeypatch):
     """Or the last one, of a job that was green, would be read as the latest."""
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
@@ -417,6 +404,19 @@ def test_the_report_tells_what_was_refreshed(stored_jobs):
     assert stored_jobs.report["facts"] == "live" and stored_jobs.report["stored"] == {}
     assert any("live facts now; they read stored ones before" in one for one in stored_jobs.report["changes"])
     assert stored_jobs.report["rows"]["datasets"]["things"]["rows"] == 51
+
+
+def test_what_a_deploy_warns_of_is_a_warning(stored_jobs):
+    """As of a replication slot that is not there: the refresh goes on without, and somebody should know."""
+    stored_jobs.project.internal(
+        "int_thing_live",
+        "{% if execute %}{% do exceptions.warn('the slot is gone') %}{% endif %}"
+        "select id, name, id as thing_id from {{ source('operational', 'thing') }}",
+    )
+    said = ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert "deploy   warning" in said and "the slot is gone" in said
+    assert any("the slot is gone" in one for one in stored_jobs.step("deploy")["warnings"])
+    assert stored_jobs.step("refresh")["status"] == "ok"
 
 
 def test_the_environment_says_the_variables_where_the_line_does_not(stored_jobs, monkeypatch):

@@ -1,6 +1,7 @@
 """Where published columns come from: the lineage itself on small queries, then the project's."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from sqlglot import exp
 
+from timeback_analytics.checkpoint import models_behind
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.lineage import parsed, published_lineage, published_models, read_manifest, tables_read
@@ -364,8 +366,24 @@ def test_every_scoped_dataset_goes_through_the_scope_macro(compiled):
         elif "scope_when" in meta:
             assert by_demand in needs["macros"], node["name"]
             assert node["raw_code"].strip().startswith("{{ scope_student_rows("), node["name"]
+        if {"scope", "scope_when"} & meta.keys():
+            (behind,) = models_behind(node, compiled)
+            assert not is_of_the_scope(behind["unique_id"]), node["name"]
         assert ("org_ids" in node["columns"]) == ("scope" in meta), node["name"]
     assert scoped >= 20
+
+
+def test_the_guard_of_dbts_tests_looks_behind_every_scoped_dataset(compiled):
+    """At the models that timeback check and the job look at; a macro tells it."""
+    guard = compiled["nodes"]["test.timeback_analytics.scoped_datasets_show_rows"]["compiled_code"]
+    found = re.findall(r"select '(\w+)' as dataset\s+where\s+exists \(select 1 from ([^)]+)\)", guard)
+    wanted = [
+        (node["name"], behind["relation_name"])
+        for node in published_models(compiled)
+        if {"scope", "scope_when"} & node["config"]["meta"].keys()
+        for behind in models_behind(node, compiled)
+    ]
+    assert found == wanted
 
 
 def test_no_model_selects_a_star(compiled):

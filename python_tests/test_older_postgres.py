@@ -6,12 +6,13 @@ neither of which the embedded one has: an order that needs code points and does 
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,16 +25,16 @@ from timeback_analytics.server import EmbeddedServer
 
 pytestmark = pytest.mark.takes_long
 
-ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("15", "14", "16", "17")
 BINARIES = [Path(f"/usr/lib/postgresql/{version}/bin") for version in VERSIONS]
 
 
 @dataclass(frozen=True)
 class OlderServer:
-    """A running server: the folder of its socket, and its superuser."""
+    """A running server: the folder of its socket, how to start it anew, and its superuser."""
 
     socket_dir: Path
+    restart: Callable[[], None]
     user: str = "postgres"
 
     def dsn(self, database: str) -> str:
@@ -73,16 +74,17 @@ def older_server(short_tmp: Path) -> Iterator[OlderServer]:
         "--locale=C.UTF-8",
     )
     settings = f"-c listen_addresses= -c unix_socket_directories={home} -c fsync=off"
-    run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
+    control = (bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings)
+    run(*control, "start")
     try:
-        yield OlderServer(home)
+        yield OlderServer(home, lambda: run(*control, "-m", "fast", "restart"))
     finally:
         run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def older_catalog(older_server: OlderServer, short_tmp: Path) -> str:
+def older_catalog(older_server: OlderServer, dbt: Callable[..., Any]) -> str:
     """A database of the older server: the demo in `operational`, the catalog built by target `server`."""
     with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
         connection.execute(
@@ -93,60 +95,13 @@ def older_catalog(older_server: OlderServer, short_tmp: Path) -> str:
     with psycopg.connect(older_server.dsn("catalog"), autocommit=True) as connection:
         connection.execute("create extension citext")
         build_demo(connection=connection)
-        run_on_server(older_server, short_tmp)
-    return "catalog"
-
-
-@pytest.fixture(scope="module")
-def embedded_catalog(
-    embedded_server: EmbeddedServer, catalog_template: str, new_database: Callable[..., str]
-) -> str:
-    """A database of the embedded server with the demo and the catalog over it."""
-    name = new_database("demo_catalog", template=catalog_template)
-    with psycopg.connect(embedded_server.dsn(name), autocommit=True) as connection:
-        build_demo(connection=connection, rebuild=True)
-    return name
-
-
-def run_on_server(server: OlderServer, folder: Path) -> None:
-    """`dbt run` of the whole project on target `server`, as a user with libpq's variables types it."""
-    profiles = folder / "older-profiles"
-    profiles.mkdir()
-    shutil.copy(ROOT / "profiles.yml.example", profiles / "profiles.yml")
-    usual = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
-    }
-    result = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            "--no-use-colors",
-            "run",
-            "--target",
-            "server",
-            "--vars",
-            "{source_schema: operational, roar: true}",
-            "--project-dir",
-            ROOT,
-            "--target-path",
-            folder / "older-target",
-            "--log-path",
-            folder / "older-logs",
-        ],
-        env={
-            **usual,
-            "DBT_PROFILES_DIR": str(profiles),
-            "PGHOST": str(server.socket_dir),
-            "PGUSER": server.user,
-            "PGDATABASE": "catalog",
-        },
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    # as a user with libpq's variables types it
+    dbt(
+        "catalog",
+        *("run", "--target", "server", "--vars", "{source_schema: operational, roar: true}"),
+        env={"PGHOST": str(older_server.socket_dir), "PGUSER": older_server.user, "PGDATABASE": "catalog"},
     )
-    assert result.returncode == 0, result.stdout
+    return "catalog"
 
 
 def published(connection: psycopg.Connection) -> dict[str, list[str]]:
@@ -176,20 +131,20 @@ def answers(dsn: str, dataset: str, scope: str, roar_scope: str) -> list[bytes]:
 
 
 def test_same_views_with_the_same_columns(
-    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, embedded_catalog: str
+    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, demo_database: str
 ) -> None:
     with (
         psycopg.connect(older_server.dsn(older_catalog)) as older,
-        psycopg.connect(embedded_server.dsn(embedded_catalog)) as embedded,
+        psycopg.connect(embedded_server.dsn(demo_database)) as embedded,
     ):
         assert published(older) == published(embedded)
 
 
 def test_email_is_citext_there_and_text_here(
-    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, embedded_catalog: str
+    older_server: OlderServer, older_catalog: str, embedded_server: EmbeddedServer, demo_database: str
 ) -> None:
     kinds = []
-    for dsn in (older_server.dsn(older_catalog), embedded_server.dsn(embedded_catalog)):
+    for dsn in (older_server.dsn(older_catalog), embedded_server.dsn(demo_database)):
         with psycopg.connect(dsn) as connection:
             kinds.append(
                 connection.execute(
@@ -205,10 +160,10 @@ def test_same_answers(
     older_server: OlderServer,
     older_catalog: str,
     embedded_server: EmbeddedServer,
-    embedded_catalog: str,
+    demo_database: str,
     who: str,
 ) -> None:
-    with psycopg.connect(embedded_server.dsn(embedded_catalog)) as connection:
+    with psycopg.connect(embedded_server.dsn(demo_database)) as connection:
         schools = [
             str(school)
             for (school,) in connection.execute(
@@ -235,11 +190,59 @@ def test_same_answers(
     }[who]
     seen = 0
     for dataset in sorted(datasets):
-        here = answers(embedded_server.dsn(embedded_catalog), dataset, scope, roar_scope)
+        here = answers(embedded_server.dsn(demo_database), dataset, scope, roar_scope)
         there = answers(older_server.dsn(older_catalog), dataset, scope, roar_scope)
         assert there == here, f"{dataset} differs for {who}"
         seen += len(here)
     assert seen > 0
+
+
+def test_stored_facts_read_the_log_of_changes_there_too(
+    older_server: OlderServer, older_catalog: str, dbt: Callable[..., Any]
+) -> None:
+    """From a server that keeps none, by what the runs say, to a refresh of what changed alone."""
+    variables = "source_schema: operational, roar: true, stored_facts: true, replication_slot: older"
+
+    def run() -> str:
+        return dbt(
+            "stored",
+            *("run", "--target", "server", "--select", "2+config.materialized:incremental+"),
+            *("--vars", f"{{{variables}}}"),
+            env={"PGHOST": str(older_server.socket_dir), "PGUSER": older_server.user, "PGDATABASE": "stored"},
+        ).stdout
+
+    def connect() -> psycopg.Connection:
+        return psycopg.connect(older_server.dsn("stored"), autocommit=True)
+
+    with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database stored template {older_catalog}")
+    said = run()
+    assert "wal_level is replica. Set it to logical and restart the server." in said
+    with connect() as connection:
+        connection.execute("alter system set wal_level = logical")
+    older_server.restart()
+    with connect() as connection:
+        for statement in re.findall(r"(?:create publication|select pg_create)[^;]*;", said):
+            connection.execute(statement)
+        run()
+        connection.execute(
+            """delete from operational.caliper_score where id in (
+                select score_id from analytics_internal.int_attempt_stored where is_correct limit 3
+            )"""
+        )
+        run()
+        state = connection.execute(
+            """select is_whole, changed_rows, removed_rows, added_rows from analytics_internal.refresh_state
+            where model_name = 'int_attempt_stored' and source_name = 'caliper_score'"""
+        ).fetchone()
+        connection.execute("set search_path = analytics_internal")
+        different = connection.execute(
+            """(table int_attempt_stored except all table int_attempt_live)
+            union all
+            (table int_attempt_live except all table int_attempt_stored)"""
+        ).fetchall()
+    assert state == (False, 3, 3, 3)
+    assert different == []
 
 
 def test_rows_are_those_of_the_documentation_there_too(older_server: OlderServer, older_catalog: str) -> None:

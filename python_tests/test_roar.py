@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -335,6 +336,116 @@ def test_a_role_that_is_bound_in_roar_alone_sees_no_roster(catalog):
         for setting in ("*", "00000000-0000-4000-8000-00000000000a"):
             conn.execute("select set_config('app.allowed_org_ids', %s, true)", [setting])
             assert conn.execute(scope).fetchone() == (False, [])
+
+
+# -- source tests -------------------------------------------------------------------------------------
+
+WRONG_TYPES = "source_roar_wrong_types"
+RUN_COUNTS = "source_roar_run_counts"
+IN_NO_DATASET = "source_roar_document_in_no_dataset"
+
+
+@pytest.fixture(scope="module")
+def source_tests(dbt: Callable[..., Any], short_tmp: Path) -> dict[str, str]:
+    """Source test -> its query, for whatever database the catalog is in."""
+    database = "catalog_template"
+    names = (WRONG_TYPES, RUN_COUNTS, IN_NO_DATASET)
+    dbt(database, "compile", "--no-populate-cache", "--select", *names)
+    folder = short_tmp / "target" / "compiled" / "timeback_analytics" / "tests"
+    return {name: (folder / f"{name}.sql").read_text().replace(f'"{database}".', "") for name in names}
+
+
+def _documents(contents: dict[str, Any]) -> list[Document]:
+    return [(path, data, datetime(2025, 1, 1, tzinfo=UTC)) for path, data in contents.items()]
+
+
+def _counts(**stages: tuple[int, int]) -> dict[str, Any]:
+    """A run's document that says of each stage how many answers were attempted and how many were correct."""
+    counted = {stage: {"numAttempted": of, "numCorrect": good} for stage, (of, good) in stages.items()}
+    return {"scores": {"raw": {"composite": counted}}}
+
+
+def test_runs_are_held_against_their_trials(catalog, source_tests):
+    """Stage by stage, of guests and users apart, also where they have one id; other stages count nowhere."""
+    right, wrong = {"assessment_stage": "test_response", "correct": 1}, {"assessment_stage": "test_response"}
+    practised = {"assessment_stage": "practice_response", "correct": 1}
+    documents = _documents(
+        {
+            "users/a/runs/agrees": _counts(practice=(1, 1), test=(2, 1)),
+            "users/a/runs/agrees/trials/1": right,
+            "users/a/runs/agrees/trials/2": {**wrong, "correct": 0},
+            "users/a/runs/agrees/trials/3": practised,
+            "users/a/runs/agrees/trials/4": {"assessment_stage": "instructions", "correct": 1},
+            "guests/a/runs/agrees": _counts(practice=(0, 0), test=(1, 1)),
+            "guests/a/runs/agrees/trials/1": right,
+            "guests/a/runs/silent": {},
+            "guests/a/runs/few": _counts(practice=(1, 1), test=(3, 2)),
+            "guests/a/runs/few/trials/1": right,
+            "guests/a/runs/few/trials/2": practised,
+            "users/a/runs/few": _counts(practice=(2, 1)),
+            "users/a/runs/few/trials/1": practised,
+            "users/b/runs/good": _counts(test=(2, 2)),
+            "users/b/runs/good/trials/1": right,
+            "users/b/runs/good/trials/2": {**wrong, "correct": 2},
+            "guests/b/runs/uncounted": {},
+            "guests/b/runs/uncounted/trials/1": wrong,
+            "users/b/runs/without a document/trials/1": right,
+        }
+    )
+    with catalog.example(documents):
+        assert catalog.conn.execute(source_tests[RUN_COUNTS]).fetchall() == [
+            ("guests/a/runs/few", "test_response", 3, 1, 2, 1),
+            ("guests/b/runs/uncounted", "test_response", None, 1, None, 0),
+            ("users/a/runs/few", "practice_response", 2, 1, 1, 1),
+            ("users/b/runs/good", "test_response", 2, 2, 2, 1),
+            ("users/b/runs/without a document", "test_response", None, 1, None, 1),
+        ]
+
+
+def test_fields_of_another_type_are_counted(catalog, source_tests):
+    """With where they stand and what is there; neither what is absent nor JSON's null is one."""
+    documents = _documents(
+        {
+            "guests/a": {"age": "seven", "birthYear": 2014.5, "created": "2023-02-30", "tasks": ["swr", 7]},
+            "guests/b": {"age": "eight", "birthYear": 2014, "created": "2023-02-28", "tasks": ["swr"]},
+            "guests/c": {"age": None, "birthYear": True, "created": None, "tasks": []},
+            "users/a": {"birthYear": "2014", "classes": {"current": "a"}},
+            "districts/a": {"schools": {}, "address": {"schools": ["a"]}},
+            "elsewhere/a": {"age": "seven"},
+        }
+    )
+    with catalog.example(documents):
+        assert catalog.conn.execute(source_tests[WRONG_TYPES]).fetchall() == [
+            ("district", "schools", "text[]", "object", 1, "districts/a"),
+            ("guest", "age", "numeric", "string", 2, "guests/a"),
+            ("guest", "birthYear", "integer", "boolean", 1, "guests/c"),
+            ("guest", "birthYear", "integer", "number", 1, "guests/a"),
+            ("guest", "created", "timestamptz", "string", 1, "guests/a"),
+            ("guest", "tasks", "text[]", "array", 1, "guests/a"),
+            ("user", "birthYear", "integer", "string", 1, "users/a"),
+            ("user", "classes.current", "text[]", "string", 1, "users/a"),
+        ]
+
+
+def test_documents_that_no_dataset_shows_are_counted(catalog, source_tests):
+    documents = _documents(
+        {
+            "users/a": {},
+            "users/a/runs/b/trials/c": {},
+            "task/a/variants/b": {},
+            "users/b": ["no object"],
+            "users/a/badges/b": {},
+            "users/b/badges/c": {},
+            "users//runs/b": {},
+            "users": {},
+        }
+    )
+    with catalog.example(documents):
+        assert catalog.conn.execute(source_tests[IN_NO_DATASET]).fetchall() == [
+            ("users", "array", 1, "users/b"),
+            ("users/badges", "object", 2, "users/a/badges/b"),
+            (None, "object", 2, "users"),
+        ]
 
 
 # -- indexes ------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from scope_rows import (
     Person,
     owner,
 )
+from timeback_analytics.checkpoint import models_behind
 from timeback_analytics.server import EmbeddedServer
 
 pytestmark = pytest.mark.takes_long
@@ -55,8 +56,6 @@ IS_BOUND = "scope_test_bound"
 
 EVERYONE = frozenset(ORGANIZATIONS)
 EMPTY_LISTS = ("", " ", "\t", "\n \r\f\v", "{}", "{ }", " { \n} ")
-SCOPE_MODELS = ("_caller_scope", "_current_organization")
-"""How the models end that say who is asking and who belongs where."""
 
 
 def _scope_meta() -> dict[str, dict[str, Any]]:
@@ -233,12 +232,12 @@ def deployed(
 
 @pytest.fixture(scope="module")
 def sources(manifest: dict[str, Any]) -> dict[str, str]:
-    """dataset -> the relation that it scopes: the one model that it reads beside those of the scope."""
+    """dataset -> the relation that it scopes."""
     found = {}
     for dataset in DATASETS:
         node = manifest["nodes"][f"model.timeback_analytics.{dataset}"]
-        (behind,) = (name for name in node["depends_on"]["nodes"] if not name.endswith(SCOPE_MODELS))
-        found[dataset] = "{schema}.{name}".format(**manifest["nodes"][behind])
+        (behind,) = models_behind(node, manifest)
+        found[dataset] = "{schema}.{name}".format(**behind)
     return found
 
 

@@ -1,69 +1,34 @@
 {{ config(severity='warn', group='catalog') }}
+{%- set known_words = {
+    'caliper_assignable_digital_resource.media_type': [
+        'curriculum/subject', 'curriculum/course', 'curriculum/unit', 'curriculum/lesson'
+    ],
+    'caliper_resource_relation.relationship_type': ['isPartOf'],
+    'cf_item.cf_item_type': ['Course'],
+    'clr_achievement.achievement_type': ['StandardMastery', 'CurriculumMastery'],
+    'one_roster_role.role': ['student', 'teacher', 'principal'],
+    'one_roster_enrollment.role': ['student'],
+    'one_roster_user_agent.relationship_type': ['teacher', 'principal'],
+} %}
 with recorded (source_column, value) as (
-    select
-        'caliper_assignable_digital_resource.media_type',
-        media_type
-    from {{ ref('stg_caliper_assignable_digital_resource') }}
-
-    union all
-
-    select
-        'caliper_resource_relation.relationship_type',
-        relationship_type
-    from {{ ref('stg_caliper_resource_relation') }}
-
-    union all
-
-    select
-        'cf_item.cf_item_type',
-        cf_item_type
-    from {{ ref('stg_cf_item') }}
-
-    union all
-
-    select
-        'clr_achievement.achievement_type',
-        achievement_type
-    from {{ ref('stg_clr_achievement') }}
-
-    union all
-
-    select
-        'one_roster_role.role',
-        role
-    from {{ ref('stg_one_roster_role') }}
-
-    union all
-
-    select
-        'one_roster_enrollment.role',
-        role
-    from {{ ref('stg_one_roster_enrollment') }}
-
-    union all
-
-    select
-        'one_roster_user_agent.relationship_type',
-        relationship_type
-    from {{ ref('stg_one_roster_user_agent') }}
+    {%- for source_column in known_words %}
+        {%- set table, column = source_column.split('.') %}
+        select
+            '{{ source_column }}',
+            {{ column }}
+        from {{ ref('stg_' ~ table) }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 known_word (source_column, value) as (
     values
-    ('caliper_assignable_digital_resource.media_type', 'curriculum/subject'),
-    ('caliper_assignable_digital_resource.media_type', 'curriculum/course'),
-    ('caliper_assignable_digital_resource.media_type', 'curriculum/unit'),
-    ('caliper_assignable_digital_resource.media_type', 'curriculum/lesson'),
-    ('caliper_resource_relation.relationship_type', 'isPartOf'),
-    ('cf_item.cf_item_type', 'Course'),
-    ('clr_achievement.achievement_type', 'StandardMastery'),
-    ('clr_achievement.achievement_type', 'CurriculumMastery'),
-    ('one_roster_role.role', 'student'),
-    ('one_roster_role.role', 'teacher'),
-    ('one_roster_role.role', 'principal'),
-    ('one_roster_enrollment.role', 'student'),
-    ('one_roster_user_agent.relationship_type', 'teacher'),
-    ('one_roster_user_agent.relationship_type', 'principal')
+    {%- for source_column, words in known_words.items() %}
+        {%- set is_last_column = loop.last %}
+        {%- for word in words %}
+            ('{{ source_column }}', '{{ word }}'){{ ',' if not (is_last_column and loop.last) }}
+        {%- endfor %}
+    {%- endfor %}
 )
 
 select

@@ -1,52 +1,28 @@
 {{ config(severity='warn', group='catalog', enabled=has_roar()) }}
 with recorded as (
-    select
-        'guests/' || guest_id || '/runs/' || id as run_path,
-        'practice_response' as assessment_stage,
-        practice_num_attempted as num_attempted,
-        practice_num_correct as num_correct
-    from {{ ref('int_roar_guest_run') }}
-    union all
-    select
-        'guests/' || guest_id || '/runs/' || id as run_path,
-        'test_response' as assessment_stage,
-        test_num_attempted as num_attempted,
-        test_num_correct as num_correct
-    from {{ ref('int_roar_guest_run') }}
-    union all
-    select
-        'users/' || user_id || '/runs/' || id as run_path,
-        'practice_response' as assessment_stage,
-        practice_num_attempted as num_attempted,
-        practice_num_correct as num_correct
-    from {{ ref('int_roar_user_run') }}
-    union all
-    select
-        'users/' || user_id || '/runs/' || id as run_path,
-        'test_response' as assessment_stage,
-        test_num_attempted as num_attempted,
-        test_num_correct as num_correct
-    from {{ ref('int_roar_user_run') }}
+    {%- for kind, stage in [('guest', 'practice'), ('guest', 'test'), ('user', 'practice'), ('user', 'test')] %}
+        select
+            '{{ kind }}s/' || {{ kind }}_id || '/runs/' || id as run_path,
+            '{{ stage }}_response' as assessment_stage,
+            {{ stage }}_num_attempted as num_attempted,
+            {{ stage }}_num_correct as num_correct
+        from {{ ref('int_roar_' ~ kind ~ '_run') }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 ),
 
 counted as (
-    select
-        'guests/' || guest_id || '/runs/' || run_id as run_path,
-        assessment_stage,
-        count(*) as trials,
-        count(*) filter (where correct = 1) as correct_trials
-    from {{ ref('int_roar_guest_trial') }}
-    where assessment_stage in ('practice_response', 'test_response')
-    group by guest_id, run_id, assessment_stage
-    union all
-    select
-        'users/' || user_id || '/runs/' || run_id as run_path,
-        assessment_stage,
-        count(*) as trials,
-        count(*) filter (where correct = 1) as correct_trials
-    from {{ ref('int_roar_user_trial') }}
-    where assessment_stage in ('practice_response', 'test_response')
-    group by user_id, run_id, assessment_stage
+    {%- for kind in ['guest', 'user'] %}
+        select
+            '{{ kind }}s/' || {{ kind }}_id || '/runs/' || run_id as run_path,
+            assessment_stage,
+            count(*) as trials,
+            count(*) filter (where correct = 1) as correct_trials
+        from {{ ref('int_roar_' ~ kind ~ '_trial') }}
+        where assessment_stage in ('practice_response', 'test_response')
+        group by {{ kind }}_id, run_id, assessment_stage
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
 )
 
 -- trials of a run without a document differ too: there is nothing to count them

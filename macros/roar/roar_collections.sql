@@ -190,20 +190,21 @@ where {{ is_roar_kind(kind) }}
 {%- endmacro %}
 
 
+{#- The names of the columns of one kind of document, its ids first, for a select list. -#}
+{% macro roar_columns(kind) -%}
+{%- set documents = roar_collections()[kind] -%}
+{{ (documents['ids'] + documents['fields'] | map('first') | list) | join(',\n    ') }}
+{%- endmacro %}
+
+
 {#- Select of the runs of one kind, with how long each took: whole seconds, null where it ends before it starts. -#}
 {% macro roar_runs(kind) -%}
-{%- set documents = roar_collections()[kind] -%}
 with run as (
     {{ roar_documents(kind) | indent(4) }}
 )
 
 select
-    {%- for id in documents['ids'] %}
-    {{ id }},
-    {%- endfor %}
-    {%- for column, _, _ in documents['fields'] %}
-    {{ column }},
-    {%- endfor %}
+    {{ roar_columns(kind) }},
     case when time_started <= time_finished then {{ whole_seconds('time_started', 'time_finished') }} end as duration_sec
 from run
 {%- endmacro %}

@@ -338,7 +338,7 @@
 
     arguments and returns are as Postgres writes them.
 -#}
-{% macro create_function(name, argument_types, arguments, returns, volatility, body, runs_as_owner=false) %}
+{% macro create_function(name, argument_types, arguments, returns, volatility, body, runs_as_owner=false, parallel='safe') %}
     {%- set signature = internal_schema() ~ '.' ~ name ~ '(' ~ argument_types ~ ')' %}
     do $create_function$
     begin
@@ -352,14 +352,15 @@
                 and pg_get_function_result(pg_proc.oid) = '{{ returns }}'
                 and pg_language.lanname = 'plpgsql'
                 and pg_proc.provolatile = '{{ volatility[0] }}'
-                and pg_proc.proparallel = 's'
+                and pg_proc.proparallel = '{{ parallel[0] }}'
                 and pg_proc.proconfig = '{"search_path=pg_catalog, pg_temp"}'
                 and pg_proc.prosecdef = {{ runs_as_owner | lower }}
-                and not (pg_proc.proleakproof or pg_proc.proisstrict or pg_proc.proretset)
+                and pg_proc.proretset = {{ returns.startswith('TABLE') | lower }}
+                and not (pg_proc.proleakproof or pg_proc.proisstrict)
         ) then
             create or replace function {{ internal_schema() }}.{{ name }}({{ arguments }})
             returns {{ returns }}
-            language plpgsql {{ volatility }} parallel safe security {{ 'definer' if runs_as_owner else 'invoker' }}
+            language plpgsql {{ volatility }} parallel {{ parallel }} security {{ 'definer' if runs_as_owner else 'invoker' }}
             set search_path = pg_catalog, pg_temp
             as $body${{ body }}$body$;
         end if;

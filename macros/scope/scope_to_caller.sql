@@ -20,6 +20,7 @@
       tells for how many rows of others they hold.
 -#}
 {% macro scope_to_caller(relation, person, columns, emit_org_ids=true, caller='int_caller_scope', membership='int_person_current_organization', org_type='uuid') -%}
+{%- set is_asked_for = 'membership.org_id = any((select caller.org_ids from caller)::' ~ org_type ~ '[])' -%}
 with caller as materialized (
     select
         scope.is_everyone,
@@ -39,52 +40,32 @@ with caller as materialized (
 ),
 
 fenced_person as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref(membership) }} as membership
-    where
-        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and (select caller.is_fenced from caller)
-    group by membership.person_id
+    {{ organizations_of_each_person(membership, [
+        is_asked_for,
+        '(select caller.is_fenced from caller)',
+    ]) | indent(4) }}
     {{ half_without_rows(2) }}
     limit all offset 0
 ),
 
 narrow_person as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref(membership) }} as membership
-    where
-        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and not {{ is_bound_when_planned() }}
-        and (select not caller.is_fenced and not caller.is_wide from caller)
-    group by membership.person_id
+    {{ organizations_of_each_person(membership, [
+        is_asked_for,
+        'not ' ~ is_bound_when_planned(),
+        '(select not caller.is_fenced and not caller.is_wide from caller)',
+    ]) | indent(4) }}
 ),
 
 wide_person as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref(membership) }} as membership
-    where
-        (select not caller.is_fenced and caller.is_wide from caller)
-        and (
-            (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        )
-    group by membership.person_id
+    {{ organizations_of_each_person(membership, [
+        '(select not caller.is_fenced and caller.is_wide from caller)',
+        '((select caller.is_everyone from caller) or ' ~ is_asked_for ~ ')',
+    ]) | indent(4) }}
 ),
 
 -- a plan that was made for a bound caller, kept, and run by one who may see everybody
 everyone_fenced as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id) as org_ids
-    from {{ ref(membership) }} as membership
-    where {{ is_bound_when_planned() }}
-    group by membership.person_id
+    {{ organizations_of_each_person(membership, [is_bound_when_planned()]) | indent(4) }}
 )
 
 {{ rows_of_each_person('fenced_person', relation, person, columns, emit_org_ids, is_fenced=true) }}
@@ -133,6 +114,18 @@ from (
     {{ half_without_rows(columns | length + 1) }}
     limit all offset 0
 ) as everybody
+{%- endmacro %}
+
+
+{#- The people with a membership that meets all the conditions, each with the organizations of those. -#}
+{% macro organizations_of_each_person(membership, conditions) -%}
+select
+    membership.person_id,
+    array_agg(distinct membership.org_id order by membership.org_id) as org_ids
+from {{ ref(membership) }} as membership
+where
+    {{ conditions | join('\n    and ') }}
+group by membership.person_id
 {%- endmacro %}
 
 

@@ -11,6 +11,9 @@
                 source_name text not null,
                 -- what the stored rows rest on beside the rows of the source; null where changes cannot be told
                 fingerprint text,
+                -- what feeds the log that changes are read from (refresh_log_source); null where there is none, and
+                -- the table itself was looked through
+                feed text,
                 -- transactions before this one had ended
                 horizon xid8 not null,
                 -- rows that they wrote
@@ -28,6 +31,18 @@
                 model_name text not null,
                 row_key jsonb not null
             );
+            do $add_feed$
+            begin
+                -- made by an earlier release
+                if not exists (
+                    select from pg_catalog.pg_attribute
+                    where attrelid = '{{ internal_schema() }}.refresh_state'::regclass and attname = 'feed'
+                ) then
+                    alter table {{ internal_schema() }}.refresh_state add column feed text;
+                end if;
+            end
+            $add_feed$;
+            {{ create_change_log() }}
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}

@@ -13,10 +13,14 @@
     meta.origins:   the model that tells which keys a source's row bears on: the key's columns, and one
         column of that name for each source
 
-    How changes are found. The operational tables have no triggers and no log of ours, nor an index on
+    How changes are found. The operational tables have no triggers of ours, nor an index on
     the time of a change, and their own timestamps say little: clients' clocks differ, corrections keep
-    them, a transaction may commit hours after the time that it wrote. What tells a new version of a row
-    for certain is the transaction that wrote it, xmin. A refresh notes the oldest transaction that was
+    them, a transaction may commit hours after the time that it wrote. Where the server keeps a log of
+    changes for us, the ids of changed rows were read from it before (collect_changes): the keys that
+    those bear on now, and those of the stored rows that use them, are worked out anew, all by index.
+
+    Without a log, what tells a new version of a row for certain is the transaction that wrote it, xmin. A
+    refresh notes the oldest transaction that was
     still running, its horizon: whatever older ones wrote was there to be read. At the next refresh
     - a row written at or after that horizon is new or corrected, and the keys that it bears on are
       worked out anew (those of subtransactions too, whose numbers are above their parent's);
@@ -32,12 +36,13 @@
 
     Everything is worked out anew where that cannot be told: the first time, when the definition of the
     model or of a view below it changed, when the source is another table or has other partitions, is a
-    view or a foreign table, or hides rows from the deploying role by a policy; and where more than a
-    fifth of the rows changed. --full-refresh does so and also writes every row again, in order.
+    view or a foreign table, or hides rows from the deploying role by a policy; when changes were found in
+    another way last time, or the log has a gap; and where more than a fifth of the rows changed. --full-refresh does so and also writes every row again, in order.
 -#}
 {% macro refresh_stored_rows(relation, names, sql) %}
     {%- set state = internal_schema() ~ '.refresh_state' -%}
     {%- set pending = internal_schema() ~ '.refresh_pending' -%}
+    {%- set logged = internal_schema() ~ '.refresh_change' -%}
     {%- set model_name = dbt.string_literal(model['name']) -%}
     {%- set key = config.require('unique_key') -%}
     {%- set made_from = config.require('meta')['made_from'] -%}
@@ -64,6 +69,8 @@ declare
     is_rewrite boolean := {{ 'true' if should_full_refresh() else 'false' }};
     is_whole boolean;
     since_age integer;
+    is_logged boolean;
+    stored_rows bigint;
     changed bigint;
     total bigint;
     lost bigint;
@@ -94,6 +101,7 @@ begin
             message = format('%s was made with other columns than the model has now: %s, not %s', '{{ relation }}', found_columns, wanted_columns),
             hint = 'It was left as it is. To have it made anew, run with stored_facts: false, drop the table, and run as now.';
     end if;
+    select greatest(reltuples, 0) into stored_rows from pg_catalog.pg_class where oid = '{{ relation }}'::regclass;
     is_rewrite := is_rewrite or not exists (select from {{ relation }});
 
     create temporary table refresh_source on commit drop as
@@ -146,15 +154,20 @@ begin
                         '{{ relation }}'::regclass::oid,
                         string_agg(part.oid::text, ',' order by part.oid)
                     ))
-            end as fingerprint
+            end as fingerprint,
+            log_source.feed
         from part
         inner join pg_catalog.pg_class on part.oid = pg_class.oid
-        group by part.source_name
+        left join source on part.source_name = source.source_name
+        left join {{ internal_schema() }}.refresh_log_source as log_source
+            on source.source_name = log_source.source_name and source.oid = log_source.relation
+        group by part.source_name, log_source.feed
     )
 
     select
         told.source_name,
         told.fingerprint,
+        told.feed,
         last_time.settled_rows as last_settled_rows,
         -- null: what changed cannot be told
         case
@@ -171,9 +184,13 @@ begin
         on
             last_time.model_name = {{ model_name }}
             and told.source_name = last_time.source_name
-            and told.fingerprint = last_time.fingerprint;
+            and told.fingerprint = last_time.fingerprint
+            and told.feed is not distinct from last_time.feed;
 
-    is_whole := is_rewrite or exists (select from refresh_source where refresh_source.since_age is null);
+    is_whole :=
+        is_rewrite
+        or exists (select from refresh_source where refresh_source.since_age is null)
+        or exists (select from {{ logged }} as change where change.model_name = {{ model_name }} and change.row_id is null);
     {% for source_name, id in made_from.items() %}
     create temporary table changed_{{ source_name }} on commit drop as
     select
@@ -181,11 +198,36 @@ begin
         false as is_unsettled
     from refresh_row
     with no data;
-    select case when is_whole then this_horizon_age else refresh_source.since_age end
-    into since_age
+    select
+        case when is_whole then this_horizon_age else refresh_source.since_age end,
+        refresh_source.feed is not null
+    into since_age, is_logged
     from refresh_source
     where refresh_source.source_name = '{{ source_name }}' and refresh_source.fingerprint is not null;
-    if found then
+    if not found then
+        null;
+    elsif is_logged then
+        insert into changed_{{ source_name }} ({{ id }}, is_unsettled)
+        select
+            changed_row.{{ id }},
+            false
+        from {{ logged }} as change
+        cross join lateral jsonb_populate_record(
+            null::{{ relation }}, jsonb_build_object('{{ id }}', change.row_id)
+        ) as changed_row
+        where
+            not is_whole
+            and change.model_name = {{ model_name }}
+            and change.source_name = '{{ source_name }}'
+        group by changed_row.{{ id }};
+        get diagnostics changed = row_count;
+        update refresh_source
+        set
+            settled_rows = stored_rows,
+            changed_rows = changed
+        where refresh_source.source_name = '{{ source_name }}';
+        analyze changed_{{ source_name }};
+    else
         -- counted with the same pass: count(*) alone would go through an index, and from there to every row
         -- of a page that was not vacuumed yet
         select
@@ -258,11 +300,22 @@ begin
         is_unsettled
     from origin_{{ source_name }};
 
-    if not is_whole then
-        select refresh_source.lost_rows, refresh_source.since_age
-        into lost, since_age
-        from refresh_source
-        where refresh_source.source_name = '{{ source_name }}';
+    select refresh_source.lost_rows, refresh_source.since_age, refresh_source.feed is not null
+    into lost, since_age, is_logged
+    from refresh_source
+    where refresh_source.source_name = '{{ source_name }}';
+    if is_whole then
+        null;
+    elsif is_logged then
+        insert into refresh_key ({{ key_list }}, is_unsettled)
+        select
+            {% for name in key -%}
+            stored.{{ name }},
+            {% endfor -%}
+            false
+        from changed_{{ source_name }} as changed_row
+        inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }};
+    else
         -- a stored row that uses a row which is among the changed ones: corrected, and looked at already.
         -- Those noted last time were not counted then.
         select lost - count(distinct origin.row_id)
@@ -369,12 +422,13 @@ begin
 
     delete from {{ state }} where model_name = {{ model_name }};
     insert into {{ state }} (
-        model_name, source_name, fingerprint, horizon, settled_rows, changed_rows, removed_rows, added_rows, is_whole, refreshed_at
+        model_name, source_name, fingerprint, feed, horizon, settled_rows, changed_rows, removed_rows, added_rows, is_whole, refreshed_at
     )
     select
-        {{ model_name }}, source_name, fingerprint, this_horizon, settled_rows, changed_rows, removed, added, is_whole, now()
+        {{ model_name }}, source_name, fingerprint, feed, this_horizon, settled_rows, changed_rows, removed, added, is_whole, now()
     from refresh_source;
 
+    delete from {{ logged }} where model_name = {{ model_name }};
     delete from {{ pending }} where model_name = {{ model_name }};
     insert into {{ pending }} (model_name, row_key)
     select distinct
@@ -383,6 +437,12 @@ begin
     from refresh_key
     where is_unsettled;
 
+    {% for source_name, id in made_from.items() %}
+    if exists (select from refresh_source where refresh_source.source_name = '{{ source_name }}' and refresh_source.feed is not null) then
+        -- the log names ids: the stored rows that use them are looked up by it
+        create index if not exists {{ adapter.quote(relation.identifier ~ '_' ~ id) }} on {{ relation }} using hash ({{ id }});
+    end if;
+    {% endfor %}
     if removed + added > 0 then
         analyze {{ relation }};
     end if;

@@ -14,7 +14,7 @@ select
     enrollment.begin_date,
     enrollment.end_date,
     enrollment.status,
-    coalesce(class.subject_ids, {{ class_subject_ids('enrollment.class_id') }}) as subject_ids,
-    coalesce(class.grade_ids, {{ class_grade_ids('enrollment.class_id') }}) as grade_ids
+    coalesce(class.subject_ids, {{ class_contents('subject', 'enrollment.class_id') }}) as subject_ids,
+    coalesce(class.grade_ids, {{ class_contents('grade', 'enrollment.class_id') }}) as grade_ids
 from {{ ref('int_student_enrollment') }} as enrollment
 left join {{ ref('int_class') }} as class on enrollment.class_id = class.class_id

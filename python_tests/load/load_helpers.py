@@ -1,10 +1,12 @@
-"""What a load has done, for the tests of timeback load."""
+"""What a load has done, or not done, for the tests of timeback load."""
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
-from timeback_analytics.load import Report
+from timeback_analytics.load import LoadError, Report, load
 
 
 def counts(report: Report) -> dict[str, tuple[int, int, int, int, int]]:
@@ -23,3 +25,12 @@ def contents(conn: psycopg.Connection, schema: str = "operational") -> dict[str,
         table: conn.execute(f"select ctid::text, t::text from {schema}.{table} t order by 1").fetchall()
         for (table,) in tables
     }
+
+
+def refused(conn: psycopg.Connection, path: Path, format_name: str = "oneroster") -> LoadError:
+    """The error of loading the path, which must leave every table as it was."""
+    before = contents(conn)
+    with pytest.raises(LoadError) as caught:
+        load(format_name, path, connection=conn)
+    assert contents(conn) == before
+    return caught.value

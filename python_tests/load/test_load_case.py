@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from load_helpers import contents, counts
+from load_helpers import contents, counts, refused
 
 from timeback_analytics.load import LoadError, load
 from timeback_analytics.load.identifiers import derived_id
@@ -221,14 +221,6 @@ FAULTS: dict[str, tuple[Callable[[Package], None], str, str | None, str]] = {
 }
 
 
-def refused(conn: psycopg.Connection, path: Path) -> LoadError:
-    before = contents(conn)
-    with pytest.raises(LoadError) as caught:
-        load("case", path, connection=conn)
-    assert contents(conn) == before
-    return caught.value
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_told_with_its_path(conn: psycopg.Connection, tmp_path: Path, fault: str) -> None:
     spoil, path, value, words = FAULTS[fault]
@@ -236,7 +228,7 @@ def test_fault_is_told_with_its_path(conn: psycopg.Connection, tmp_path: Path, f
     spoil(package)
     (tmp_path / "good.json").write_text(json.dumps(small_package()))
     (tmp_path / "spoiled.json").write_text(json.dumps(package))
-    error = refused(conn, tmp_path)
+    error = refused(conn, tmp_path, "case")
     assert [(p.file, p.column, p.value) for p in error.problems] == [("spoiled.json", path, value)]
     assert words in str(error)
     str(error).encode()
@@ -256,7 +248,7 @@ def test_file_that_is_no_json(
     conn: psycopg.Connection, tmp_path: Path, data: bytes, line: int | None, words: str
 ) -> None:
     (tmp_path / "x.json").write_bytes(data)
-    error = refused(conn, tmp_path / "x.json")
+    error = refused(conn, tmp_path / "x.json", "case")
     assert [(p.file, p.line) for p in error.problems] == [("x.json", line)]
     assert words in str(error)
 
@@ -267,8 +259,8 @@ def test_byte_order_mark(conn: psycopg.Connection, tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(conn: psycopg.Connection, tmp_path: Path) -> None:
-    assert "no file named *.json" in str(refused(conn, tmp_path))
-    assert "no such file" in str(refused(conn, tmp_path / "x.json"))
+    assert "no file named *.json" in str(refused(conn, tmp_path, "case"))
+    assert "no such file" in str(refused(conn, tmp_path / "x.json", "case"))
 
 
 GRADES = "Rank,Code,Title,UUID\n1,KG,Kindergarten,{a}\n2,01,First grade,{b}\n".format(

@@ -6,21 +6,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from load_helpers import contents
+from load_helpers import refused
 from roster_bundles import Bundle, columns, csv_bytes, row_id, small_bundle, written, zipped
 
-from timeback_analytics.load import LoadError, Problem, load, source
+from timeback_analytics.load import Problem, load, source
 
 Place = tuple[str, int | None, str | None, str | None]
-
-
-def refused(conn: psycopg.Connection, path: Path) -> LoadError:
-    """The error of loading the path, which must leave every table as it was."""
-    before = contents(conn)
-    with pytest.raises(LoadError) as caught:
-        load("oneroster", path, connection=conn)
-    assert contents(conn) == before
-    return caught.value
 
 
 def place(problem: Problem) -> Place:

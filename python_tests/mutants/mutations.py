@@ -20,8 +20,10 @@ CHECK = "python_tests/test_check.py"
 COVERAGE = "python_tests/test_coverage.py"
 DOCUMENTED_COLUMNS = "python_tests/test_documented_columns.py"
 DEPLOY = "python_tests/test_deploy.py"
+ROAR = "python_tests/test_roar.py"
+STORED = "python_tests/test_stored_facts.py"
 
-ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS)
+ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS, ROAR)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
 
 SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
@@ -34,6 +36,12 @@ GUARDING_TEST = "tests/scoped_datasets_show_rows.sql"
 BINDING = "src/timeback_analytics/binding.py"
 CATALOG_LINT = "src/timeback_analytics/catalog_lint.py"
 CHECKPOINT = "src/timeback_analytics/checkpoint.py"
+ROAR_COLLECTIONS = "macros/roar/roar_collections.sql"
+ROAR_TYPES = "macros/roar/json_types.sql"
+ROAR_RUN_COUNTS = "tests/source_roar_run_counts.sql"
+ROAR_MODELS = "stg_roar_document+"
+CHANGE_LOG = "macros/stored/change_log.sql"
+REFRESH = "macros/stored/refresh_stored_rows.sql"
 
 
 @dataclass(frozen=True)
@@ -61,29 +69,29 @@ class Mutation:
 
 # -- who sees what --------------------------------------------------------------------------------
 
+_OF_WHOEVER_IS_SEEN = (
+    "'membership.person_id in (select allowed.person_id from ' ~ ref(membership) ~ ' as allowed"
+    " where allowed.org_id = any((select caller.org_ids from caller)::' ~ org_type ~ '[]))'"
+)
+"""Any membership of a person who has one of those that are asked for."""
+
 _SCOPE = [
     Mutation(
         "few people: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and not {{ is_bound_when_planned() }}
+        """        is_asked_for,
+        'not ' ~ is_bound_when_planned(),
 """,
-        """        membership.person_id in (
-            select allowed.person_id
-            from {{ ref(membership) }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        )
-        and not {{ is_bound_when_planned() }}
+        f"""        {_OF_WHOEVER_IS_SEEN},
+        'not ' ~ is_bound_when_planned(),
 """,
         (SCOPE,),
     ),
     Mutation(
         "many people: the list of organizations is not asked for",
         SCOPE_MACRO,
-        """            (select caller.is_everyone from caller)
-            or membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-""",
-        "            true\n",
+        "        '((select caller.is_everyone from caller) or ' ~ is_asked_for ~ ')',\n",
+        "",
         (SCOPE,),
     ),
     Mutation(
@@ -105,15 +113,11 @@ _SCOPE = [
     Mutation(
         "a bound role: org_ids holds all organizations of the person, not those asked for",
         SCOPE_MACRO,
-        """        membership.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        and (select caller.is_fenced from caller)
+        """        is_asked_for,
+        '(select caller.is_fenced from caller)',
 """,
-        """        membership.person_id in (
-            select allowed.person_id
-            from {{ ref(membership) }} as allowed
-            where allowed.org_id = any((select caller.org_ids from caller)::{{ org_type }}[])
-        )
-        and (select caller.is_fenced from caller)
+        f"""        {_OF_WHOEVER_IS_SEEN},
+        '(select caller.is_fenced from caller)',
 """,
         (SCOPE,),
     ),
@@ -165,16 +169,10 @@ _SCOPE = [
         (BIND,),
     ),
     Mutation(
-        "few people: an organization as often as the person has roles in it",
+        "an organization as often as the person has roles in it",
         SCOPE_MACRO,
-        """narrow_person as (
-    select
-        membership.person_id,
-        array_agg(distinct membership.org_id order by membership.org_id)""",
-        """narrow_person as (
-    select
-        membership.person_id,
-        array_agg(membership.org_id order by membership.org_id)""",
+        "array_agg(distinct membership.org_id order by membership.org_id)",
+        "array_agg(membership.org_id order by membership.org_id)",
         (SCOPE,),
     ),
     Mutation(
@@ -347,7 +345,7 @@ _SCOPE = [
     Mutation(
         "the function that reads the setting keeps a query from running in parallel",
         SCOPE_FUNCTION,
-        "language plpgsql {{ volatility }} parallel safe security",
+        "language plpgsql {{ volatility }} parallel {{ parallel }} security",
         "language plpgsql {{ volatility }} security",
         (SCOPE,),
     ),
@@ -399,6 +397,13 @@ from {{ ref('int_student_school') }}""",
         "        exists (select 1 from {{ behind.get(dataset, ref(dataset)) }})\n",
         "        false\n",
         (GUARD,),
+    ),
+    Mutation(
+        "the guard of dbt's tests looks at who belongs where, and not at what is scoped",
+        "macros/scope/models_behind_scoped_datasets.sql",
+        " if not graph.nodes[unique_id].config.meta.decides_scope -%}",
+        " -%}",
+        (LINEAGE,),
     ),
     Mutation(
         "the guard of dbt's tests is content with less than every scoped dataset",
@@ -641,6 +646,13 @@ _RIGHTS = [
         CATALOG_LINT,
         "                        and pg_attribute.attname = 'org_ids'\n",
         "                        and false\n",
+        (LINT,),
+    ),
+    Mutation(
+        "lint: a column that joins with another person is no finding",
+        CATALOG_LINT,
+        "joined & keys or any(",
+        "any(",
         (LINT,),
     ),
     Mutation(
@@ -1028,6 +1040,96 @@ _INSIGHTS = [
     ),
 ]
 
+# -- what ROAR's documents become -------------------------------------------------------------------
+
+_ROAR = [
+    Mutation(
+        "ROAR: a school that a user has left still sees the user",
+        ROAR_COLLECTIONS,
+        "    || person.current_school_ids\n",
+        "    || person.all_school_ids\n",
+        (ROAR,),
+        ROAR_MODELS,
+    ),
+    Mutation(
+        "ROAR: the runs of guests are seen by those who see a user of that id",
+        "models/datasets/roar/roar_guest_runs.sql",
+        "membership='int_roar_guest_current_organization'",
+        "membership='int_roar_user_current_organization'",
+        (ROAR,),
+    ),
+    Mutation(
+        "ROAR: a deleted user is seen by those who see a user of that id",
+        "models/datasets/roar/roar_deleted_users.sql",
+        "membership='int_roar_deleted_user_current_organization'",
+        "membership='int_roar_user_current_organization'",
+        (ROAR,),
+    ),
+    Mutation(
+        "ROAR: deleted users are those that are still there",
+        ROAR_COLLECTIONS,
+        "{'collections': ['deleted-users'],",
+        "{'collections': ['users'],",
+        (ROAR,),
+        ROAR_MODELS,
+    ),
+    Mutation(
+        "ROAR: a number with a fraction is rounded to an integer",
+        ROAR_TYPES,
+        "when ({{ value }})::numeric = trunc(({{ value }})::numeric) then ({{ value }})::numeric::integer",
+        "when true then ({{ value }})::numeric::integer",
+        (ROAR,),
+        ROAR_MODELS,
+    ),
+    Mutation(
+        "ROAR: a moment without an offset is in the session's time zone",
+        ROAR_TYPES,
+        "                            else 'Z'\n",
+        "                            else ''\n",
+        (ROAR,),
+        ROAR_MODELS,
+    ),
+    Mutation(
+        "ROAR: of a variant's two documents the older counts",
+        "models/intermediate/roar/int_roar_variant.sql",
+        "variant.update_time desc",
+        "variant.update_time",
+        (ROAR,),
+    ),
+    Mutation(
+        "ROAR: a run counts every answer as correct",
+        ROAR_RUN_COUNTS,
+        "count(*) filter (where correct = 1) as correct_trials",
+        "count(*) as correct_trials",
+        (ROAR,),
+        "stg_roar_document",
+    ),
+    Mutation(
+        "ROAR: the trials of guests and of users count as one person's",
+        ROAR_RUN_COUNTS,
+        "            '{{ kind }}s/' || {{ kind }}_id || '/runs/' || run_id as run_path,\n",
+        "            'users/' || {{ kind }}_id || '/runs/' || run_id as run_path,\n",
+        (ROAR,),
+        "stg_roar_document",
+    ),
+    Mutation(
+        "ROAR: an array with elements of another type is no wrong type",
+        "tests/source_roar_wrong_types.sql",
+        "            {%- if type == 'text[]' %}\n",
+        "            {%- if false %}\n",
+        (ROAR,),
+        "stg_roar_document",
+    ),
+    Mutation(
+        "ROAR: a document with a malformed path is passed over",
+        "tests/source_roar_document_in_no_dataset.sql",
+        "    or collection is null\n",
+        "",
+        (ROAR,),
+        "stg_roar_document",
+    ),
+]
+
 # -- what is said of it -----------------------------------------------------------------------------
 
 _CONTRACTS = [
@@ -1111,6 +1213,13 @@ _CONTRACTS = [
         (CHECK,),
     ),
     Mutation(
+        "timeback check: a model of the scope counts as one that a dataset scopes",
+        CHECKPOINT,
+        'return [model for model in read if not model["config"]["meta"].get("decides_scope")]',
+        "return list(read)",
+        (LINEAGE,),
+    ),
+    Mutation(
         "timeback check: two rows of one key are unique",
         CHECKPOINT,
         "group by {names} having count(*) > 1",
@@ -1119,4 +1228,133 @@ _CONTRACTS = [
     ),
 ]
 
-MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_CONTRACTS]
+_STORED = [
+    Mutation(
+        "log: a slot that somebody else read from has no gap",
+        CHANGE_LOG,
+        " or (found ->> 'confirmed_flush_lsn')::pg_lsn > last_log.collected_to then",
+        " then",
+        (STORED,),
+    ),
+    Mutation(
+        "log: commits that nobody sees yet are read",
+        CHANGE_LOG,
+        "where log_message.number >= waiting.number",
+        "where false",
+        (STORED,),
+    ),
+    Mutation(
+        "log: behind an unfinished batch it is read to the end",
+        CHANGE_LOG,
+        "case when is_done and not is_cut then up_to else read_up_to end",
+        "up_to",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a table that was out of the publication for a while was always in it",
+        CHANGE_LOG,
+        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
+        "operational.relation, feeding.oid, feeding.xmin)",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication that changed for a while did not",
+        CHANGE_LOG,
+        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
+        "operational.relation, feeding.oid, listed.feed)",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication with a filter of rows has them all",
+        CHANGE_LOG,
+        "to_jsonb(pg_publication_rel) ->> 'prqual' is null as is_whole",
+        "true as is_whole",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a publication of inserts has every change",
+        CHANGE_LOG,
+        "pubinsert and pubupdate and pubdelete and pubtruncate as is_all",
+        "pubinsert as is_all",
+        (STORED,),
+    ),
+    Mutation(
+        "log: a model that nothing was kept for is up to date",
+        CHANGE_LOG,
+        "                    and log_source.feed = refresh_state.feed\n",
+        "                    or true\n",
+        (STORED,),
+    ),
+    Mutation(
+        "log: an id that names no row is told from its new value alone",
+        CHANGE_LOG,
+        "if place is null or (message <> 'I' and not is_key) then",
+        "if place is null then",
+        (STORED,),
+    ),
+    Mutation(
+        "log: old ids are left out",
+        CHANGE_LOG,
+        "while at < length(data) loop",
+        "while at < length(data) and (message <> 'U' or chr(get_byte(data, at)) = 'N') loop",
+        (STORED,),
+    ),
+    Mutation(
+        "log: partitions are none of the table",
+        CHANGE_LOG,
+        "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent",
+        "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent and false",
+        (STORED,),
+    ),
+    Mutation(
+        "log: one batch is all",
+        CHANGE_LOG,
+        "{%- if not batch['is_done'] -%}",
+        "{%- if false -%}",
+        (STORED,),
+    ),
+    Mutation(
+        "log: the slot is not moved on",
+        CHANGE_LOG,
+        "select pg_replication_slot_advance(slot_name, collected_to)",
+        "select slot_name, collected_to",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: stored rows that use a changed row are not looked for",
+        REFRESH,
+        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }};",
+        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }} and false;",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: an emptied table changes nothing",
+        REFRESH,
+        "change.model_name = {{ model_name }} and change.row_id is null);",
+        "false);",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: changes read in another way last time are none",
+        REFRESH,
+        "            and told.feed is not distinct from last_time.feed;",
+        ";",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: rows that are gone are not looked for",
+        REFRESH,
+        "if lost <> 0 then",
+        "if lost < 0 then",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: rows of open transactions are not noted",
+        REFRESH,
+        "    from refresh_key\n    where is_unsettled;",
+        "    from refresh_key\n    where false;",
+        (STORED,),
+    ),
+]
+
+MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_ROAR, *_STORED, *_CONTRACTS]

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from timeback_analytics.artifacts import read_json
 from timeback_analytics.errors import TimebackError
 
 OF_OTHERS = {
@@ -358,9 +359,9 @@ RULES = (
     Rule(
         "persons",
         "A scoped dataset identifies nobody but the person by whom its rows are scoped. A column "
-        "identifies a person when its documented origin is a person's id, name or address; it is of "
-        "the scope's person when it is the scope's column or that person's name or email. Exceptions "
-        "are listed in catalog_lint.OF_OTHERS.",
+        "identifies a person when its documented origin is a person's id, name or address, or when it "
+        "joins with the key of a dataset of persons; it is of the scope's person when it is the scope's "
+        "column or that person's name or email. Exceptions are listed in catalog_lint.OF_OTHERS.",
         """
         select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'identifies another person'
         from documented
@@ -441,14 +442,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         TimebackError: there is none, or it is none of this project's.
     """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TimebackError(
-            f"There is no manifest at {path}. `dbt parse` makes it; --manifest names another."
-        ) from error
-    except ValueError as error:
-        raise TimebackError(f"{path} is no manifest: {error}. `dbt parse` makes it anew.") from error
+    manifest = read_json(path, "dbt parse")
     if not isinstance(manifest, dict) or not _documented(manifest):
         raise TimebackError(f"{path} lists no published dataset, so it is no manifest of this project.")
     return manifest
@@ -457,9 +451,13 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def _documented(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for each documented column of each dataset, as the relation `documented` has it."""
     rows = []
-    for node in manifest.get("nodes", {}).values():
-        if node["resource_type"] != "model" or node["config"].get("schema"):
-            continue
+    datasets = [
+        node
+        for node in manifest.get("nodes", {}).values()
+        if node["resource_type"] == "model" and not node["config"].get("schema")
+    ]
+    keys = _keys_of_persons(datasets)
+    for node in datasets:
         scope = node["config"]["meta"].get("scope")
         for column in node["columns"].values():
             rows.append(
@@ -467,17 +465,32 @@ def _documented(manifest: dict[str, Any]) -> list[dict[str, Any]]:
                     "dataset": node["alias"],
                     "column_name": column["name"],
                     "is_scoped": bool(scope),
-                    "shows_other": bool(scope) and _shows_other(node["name"], scope, column),
+                    "shows_other": bool(scope) and _shows_other(node, column["name"], keys),
                 }
             )
     return rows
 
 
-def _shows_other(dataset: str, scope: str, column: dict[str, Any]) -> bool:
-    """Whether a column of a scoped dataset identifies somebody who need not be the scope's person."""
-    origins = column["config"]["meta"].get("origin", [])
-    if not any(_PERSON_ORIGIN.search(origin) for origin in origins):
+def _keys_of_persons(datasets: list[dict[str, Any]]) -> set[str]:
+    """dataset.column of each key of persons: the grain of a dataset that is scoped by just that column."""
+    return {
+        f"{node['name']}.{meta['scope']}"
+        for node in datasets
+        if (meta := node["config"]["meta"]).get("scope") and meta.get("grain") == [meta["scope"]]
+    }
+
+
+def _shows_other(node: dict[str, Any], column: str, keys: set[str]) -> bool:
+    """Whether a column of a scoped dataset identifies somebody who need not be the scope's person.
+
+    Every value of ROAR's has the same origin, a document, so that its joins alone tell of persons.
+    """
+    meta = node["config"]["meta"]
+    origins = node["columns"][column]["config"]["meta"].get("origin", [])
+    joined = meta.get("joins", {}).get(column, [])
+    joined = {joined} if isinstance(joined, str) else {*joined}
+    if not (joined & keys or any(_PERSON_ORIGIN.search(origin) for origin in origins)):
         return False
-    prefix = scope.removesuffix("id")
-    of_scope = {scope, f"{prefix}name", f"{prefix}email"}
-    return column["name"] not in of_scope and (dataset, column["name"]) not in OF_OTHERS
+    prefix = meta["scope"].removesuffix("id")
+    of_scope = {meta["scope"], f"{prefix}name", f"{prefix}email"}
+    return column not in of_scope and (node["name"], column) not in OF_OTHERS

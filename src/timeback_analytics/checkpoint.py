@@ -29,8 +29,6 @@ SAMPLE_SIZE = 5
 
 SETTING = "app.allowed_org_ids"
 ROAR_SETTING = "app.allowed_roar_org_ids"
-SCOPE_MODELS = ("_caller_scope", "_current_organization")
-"""How the models end that say who is asking and who belongs where."""
 JOIN_TESTS = ("relationships", "resolves_in_one_of", "array_elements_resolve")
 
 
@@ -116,6 +114,23 @@ def _with_severity(rule: Rule, joins: str) -> Rule:
     return Rule(**{**rule.__dict__, "is_warning": is_warning})
 
 
+def models_behind(dataset: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The models whose rows a scoped dataset scopes, one as a rule.
+
+    They are those that it reads beside the models that say who is asking and who belongs where, whose
+    config.meta has decides_scope. The macro models_behind_scoped_datasets is the same inside dbt.
+
+    Args:
+        dataset: the dataset's node in dbt's manifest.
+        manifest: dbt's manifest.
+
+    Returns:
+        Nodes of the manifest.
+    """
+    read = (manifest["nodes"][unique_id] for unique_id in dataset["depends_on"]["nodes"])
+    return [model for model in read if not model["config"]["meta"].get("decides_scope")]
+
+
 class _RuleWriter:
     """Writes the rules of one dataset."""
 
@@ -180,18 +195,16 @@ class _RuleWriter:
         meta = self._node["config"]["meta"]
         if "scope" not in meta and "scope_when" not in meta:
             return
-        upstream = [manifest["nodes"][unique_id] for unique_id in self._node["depends_on"]["nodes"]]
-        for model in upstream:
-            if not model["name"].endswith(SCOPE_MODELS):
-                behind = f"{_quoted(self._schema + '_internal')}.{_quoted(model['alias'])}"
-                yield self._rule(
-                    "shows rows",
-                    f"shows rows where {model['name']}, whose rows it scopes, has some",
-                    "select 'none is shown' as rows"
-                    f" where not exists (select from {self._relation(self._name)})"
-                    f" and exists (select from {behind})",
-                    is_guard=True,
-                )
+        for model in models_behind(self._node, manifest):
+            behind = f"{_quoted(self._schema + '_internal')}.{_quoted(model['alias'])}"
+            yield self._rule(
+                "shows rows",
+                f"shows rows where {model['name']}, whose rows it scopes, has some",
+                "select 'none is shown' as rows"
+                f" where not exists (select from {self._relation(self._name)})"
+                f" and exists (select from {behind})",
+                is_guard=True,
+            )
 
     def of_test(self, test: Mapping[str, Any]) -> Rule | None:
         """The rule of one of dbt's generic tests; None for a test that is not known here."""
@@ -336,13 +349,13 @@ def _literal(value: Any) -> str:
 class Checkpoint:
     """A run of suites against a database, in sessions that cannot write."""
 
-    def __init__(self, dsn: str, schema: str, scope: str, roar_scope: str = "") -> None:
+    def __init__(self, dsn: str, schema: str, scope: str, roar_scope: str | None = None) -> None:
         """
         Args:
             dsn: libpq's connection string.
             schema: the published schema.
             scope: what the scope setting is set to, `*` for everybody.
-            roar_scope: the same for the datasets of ROAR.
+            roar_scope: the same for the datasets of ROAR; None: everybody where `scope` is, else nobody.
 
         Raises:
             TimebackError: the database cannot be reached, has no such schema, or refuses the scope;
@@ -351,6 +364,8 @@ class Checkpoint:
         self._gx = _great_expectations()
         self._schema = schema
         self._scope = scope
+        if roar_scope is None:
+            roar_scope = "*" if scope.strip() == "*" else ""
         settings = {
             SETTING: scope,
             ROAR_SETTING: roar_scope,

@@ -13,7 +13,6 @@ caller's scope.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, walk_in_scope
 
+from timeback_analytics.artifacts import read_json
 from timeback_analytics.errors import TimebackError
 
 
@@ -32,16 +32,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     Raises:
         TimebackError: there is none, or it is no JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TimebackError(
-            f"There is no {path}. dbt writes it: run `dbt compile`, then this again."
-        ) from None
-    except ValueError as error:
-        raise TimebackError(
-            f"{path} is no JSON ({error}). Run `dbt compile` to have it written anew."
-        ) from None
+    return read_json(path, "dbt compile")
 
 
 def published_models(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -5,20 +5,6 @@ with variant as (
 )
 
 select distinct on (variant.task_id, variant.id)
-    task_id,
-    id,
-    name,
-    last_updated,
-    audio_feedback,
-    button_layout,
-    consent,
-    number_of_trials,
-    practice_corpus,
-    recruitment,
-    sequential_order,
-    skip_instructions,
-    stimulus_corpus,
-    user_mode,
-    params
+    {{ roar_columns('variant') }}
 from variant
 order by variant.task_id, variant.id, variant.update_time desc, variant.collection desc

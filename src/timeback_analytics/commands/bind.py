@@ -1,12 +1,12 @@
 """timeback bind: a database role sees these organizations and no other."""
 
-import os
 from uuid import UUID
 
 import click
 
 from timeback_analytics import binding
-from timeback_analytics.connection import TARGETS, connect
+from timeback_analytics.commands._options import schema_option, target_option
+from timeback_analytics.connection import connect
 
 
 @click.command(
@@ -48,18 +48,8 @@ Examples:
     is_flag=True,
     help="With --unbind: the role stays a reader, and may then ask for any organization.",
 )
-@click.option(
-    "--target",
-    type=click.Choice(TARGETS),
-    default="embedded",
-    show_default=True,
-    help="The database: the embedded one, or the server that PGHOST, PGDATABASE, ... name.",
-)
-@click.option(
-    "--schema",
-    default=lambda: os.environ.get("TIMEBACK_SCHEMA", "analytics"),
-    help="The published schema.  [default: TIMEBACK_SCHEMA, or analytics]",
-)
+@target_option
+@schema_option
 def command(
     role: str | None,
     org_ids: tuple[UUID, ...],

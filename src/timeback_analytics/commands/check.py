@@ -1,6 +1,5 @@
 """timeback check: what the project promises of its datasets, checked on a live database."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,22 +7,16 @@ import click
 
 from timeback_analytics.checkpoint import Checkpoint, suites
 from timeback_analytics.checkpoint_report import as_data, in_short, lines_about, status, write
-from timeback_analytics.connection import TARGETS, connection_string
+from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option, target_option
+from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.lineage import read_manifest
 from timeback_analytics.project import project_root
 
 
 @click.command()
-@click.option(
-    "--target", type=click.Choice(TARGETS), default="embedded", show_default=True, help="Where to look."
-)
-@click.option(
-    "--schema",
-    default=lambda: os.environ.get("TIMEBACK_SCHEMA", "analytics"),
-    show_default="TIMEBACK_SCHEMA, or analytics",
-    help="The published schema.",
-)
+@target_option
+@schema_option
 @click.option(
     "--scope", default="*", show_default=True, help="Check what a caller with these organizations sees."
 )
@@ -41,11 +34,7 @@ from timeback_analytics.project import project_root
     show_default=True,
     help="Ids that lead nowhere: as the YAML says, warnings, failures, or not looked at.",
 )
-@click.option(
-    "--manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="dbt's manifest. Default: target/manifest.json in the project.",
-)
+@manifest_option
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -69,9 +58,7 @@ def command(
     dbt run. Nothing is written to the database. Prints what does not hold with the keys of some rows, and
     writes checkpoint.html and checkpoint.json. Exits with 1 when a rule is broken that is no warning.
     """
-    every_suite = suites(
-        read_manifest(manifest or project_root() / "target" / "manifest.json"), schema, joins
-    )
+    every_suite = suites(read_manifest(manifest_path(manifest)), schema, joins)
     known = {suite.dataset for suite in every_suite}
     if unknown := sorted(set(selected) - known):
         raise TimebackError(
@@ -79,9 +66,7 @@ def command(
         )
 
     dsn = connection_string(target)
-    checkpoint = Checkpoint(
-        dsn, schema, scope, roar_scope if roar_scope is not None else "*" if scope.strip() == "*" else ""
-    )
+    checkpoint = Checkpoint(dsn, schema, scope, roar_scope)
     try:
         results = []
         for suite in every_suite:

@@ -4,17 +4,13 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.commands._options import manifest_option, manifest_path
 from timeback_analytics.coverage import coverage
 from timeback_analytics.lineage import read_manifest
-from timeback_analytics.project import project_root
 
 
 @click.command()
-@click.option(
-    "--manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="dbt's manifest. Default: target/manifest.json in the project.",
-)
+@manifest_option
 @click.pass_context
 def command(ctx: click.Context, manifest: Path | None) -> None:
     """Count what is described, under contract and tested, dataset by dataset, from dbt's manifest.
@@ -23,7 +19,7 @@ def command(ctx: click.Context, manifest: Path | None) -> None:
     one must have: a description, a type and an origin for each column, an enforced contract, tests of its
     grain and of its scope.
     """
-    found = coverage(read_manifest(manifest or project_root() / "target" / "manifest.json"))
+    found = coverage(read_manifest(manifest_path(manifest)))
     width = max(len(dataset.name) for dataset in found.datasets)
     click.echo(f"{'':{width}}  columns  described  contract  origin  tested  dbt tests")
     for dataset in found.datasets:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.artifacts import read_json
 from timeback_analytics.docs import build_site
-from timeback_analytics.docs.catalog import read_lineage, read_manifest
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.project import project_root
 
@@ -35,8 +35,8 @@ def command(target_path: Path | None, output: Path | None) -> None:
             f"There is no {dbt_docs}. `make docs` has dbt write it, and then builds the site."
         )
     pages = build_site(
-        read_manifest(target / "manifest.json"),
-        read_lineage(target / "lineage.json"),
+        read_json(target / "manifest.json", "make docs"),
+        read_json(target / "lineage.json", "timeback lineage"),
         folder,
         dbt_docs=dbt_docs,
     )

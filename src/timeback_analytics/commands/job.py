@@ -1,13 +1,12 @@
 """timeback job: the one command for cron, systemd and CI."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 import yaml
 
-from timeback_analytics.connection import TARGETS
+from timeback_analytics.commands._options import published_schema, target_option
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.project import project_root, state_dir
 
@@ -43,13 +42,7 @@ Exit codes:
 Where several steps fail, the code is the first one's.
 """
 )
-@click.option(
-    "--target",
-    type=click.Choice(TARGETS),
-    default="embedded",
-    show_default=True,
-    help="The database: the embedded one, or the server that PGHOST, PGDATABASE, ... name.",
-)
+@target_option
 @click.option(
     "--select",
     multiple=True,
@@ -131,7 +124,7 @@ def command(
         job = Job(
             Options(
                 target=target,
-                schema=os.environ.get("TIMEBACK_SCHEMA", "analytics"),
+                schema=published_schema(),
                 project=project,
                 state=(state or state_dir(project) / "jobs").resolve(),
                 select=select,

@@ -5,16 +5,12 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.commands._options import manifest_option, manifest_path
 from timeback_analytics.lineage import published_lineage, read_manifest
-from timeback_analytics.project import project_root
 
 
 @click.command()
-@click.option(
-    "--manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="dbt's manifest, with compiled SQL. Default: target/manifest.json in the project.",
-)
+@manifest_option
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -27,7 +23,7 @@ def command(manifest: Path | None, output: Path | None) -> None:
     that the published one is made of. Columns that only decide which rows there are (joins, filters, the
     caller's scope) are not in it.
     """
-    manifest = manifest or project_root() / "target" / "manifest.json"
+    manifest = manifest_path(manifest)
     output = output or manifest.with_name("lineage.json")
     lineage = published_lineage(read_manifest(manifest))
     output.write_text(json.dumps(lineage, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,34 +1,19 @@
 """timeback lint: does a deployed catalog keep the rules that the caller's scope stands on."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from timeback_analytics import catalog_lint
-from timeback_analytics.connection import TARGETS, connect
-from timeback_analytics.project import project_root
+from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option, target_option
+from timeback_analytics.connection import connect
 
 
 @click.command()
-@click.option(
-    "--target",
-    type=click.Choice(TARGETS),
-    default="embedded",
-    show_default=True,
-    help="The database: the embedded one, or the server that PGHOST, PGDATABASE, ... name.",
-)
-@click.option(
-    "--schema",
-    default=lambda: os.environ.get("TIMEBACK_SCHEMA", "analytics"),
-    help="The published schema.  [default: TIMEBACK_SCHEMA, or analytics]",
-)
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="What dbt says of the datasets.  [default: target/manifest.json of the project]",
-)
+@target_option
+@schema_option
+@manifest_option
 @click.option("--rules", is_flag=True, help="Say what each rule asks for, and look at no database.")
 def command(target: str, schema: str, manifest: Path | None, rules: bool) -> None:
     """Check the views in a live database: owners, barriers, grants, functions, scope, columns, bindings.
@@ -39,7 +24,7 @@ def command(target: str, schema: str, manifest: Path | None, rules: bool) -> Non
         for rule in catalog_lint.RULES:
             click.echo(f"{rule.name}: {rule.purpose}\n")
         return
-    documented = catalog_lint.read_manifest(manifest or project_root() / "target" / "manifest.json")
+    documented = catalog_lint.read_manifest(manifest_path(manifest))
     with connect(target) as conn:
         findings = catalog_lint.lint(conn, documented, schema)
         where = f"schema {schema} of database {conn.info.dbname}"

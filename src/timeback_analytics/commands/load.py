@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from timeback_analytics.connection import TARGETS
+from timeback_analytics.commands._options import target_option
 from timeback_analytics.load import Report, formats, load
 
 # Shorter steps are over before anybody could read their bar.
@@ -45,13 +45,7 @@ def _formats_text() -> str:
 @click.command(epilog=f"\b\nFormats:\n{_formats_text()}")
 @click.argument("format", type=click.Choice(list(formats())), metavar="FORMAT")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--target",
-    type=click.Choice(TARGETS),
-    default="embedded",
-    show_default=True,
-    help="The database: the embedded one, or the server that PGHOST, PGDATABASE, ... name.",
-)
+@target_option
 @click.option("--schema", help="Schema of the operational tables.  [default: operational; on server, public]")
 @click.option("--dry-run", is_flag=True, help="Check and compare everything, and write nothing.")
 @click.option(

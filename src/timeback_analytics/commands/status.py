@@ -1,11 +1,10 @@
 """timeback status: what there is in this checkout, and what to do with it."""
 
-import os
-
 import click
 import psycopg
 from psycopg import sql
 
+from timeback_analytics.commands._options import published_schema
 from timeback_analytics.project import project_root
 from timeback_analytics.server import project_server
 
@@ -29,7 +28,7 @@ def command() -> None:
             "The embedded server does not run. `timeback server start` starts it, `make run` builds all."
         )
         return
-    schema = os.environ.get("TIMEBACK_SCHEMA", "analytics")
+    schema = published_schema()
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
         views = conn.execute(
             "select count(*) from pg_catalog.pg_views where schemaname = %s", [schema]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from timeback_analytics.errors import TimebackError
@@ -157,39 +155,6 @@ class Catalog:
                     if from_table == table:
                         users.setdefault(from_column, []).append((dataset, column, source in column.origin))
         return users
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """dbt's manifest.json.
-
-    Raises:
-        TimebackError: there is none, or it is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TimebackError(
-            f"There is no {path}. `make docs` has dbt write it, and then builds the site."
-        ) from None
-    except ValueError as error:
-        raise TimebackError(f"{path} is no JSON ({error}). `make docs` has dbt write it anew.") from None
-
-
-def read_lineage(path: Path) -> Lineage:
-    """The file that `timeback lineage` writes.
-
-    Raises:
-        TimebackError: there is none, or it is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TimebackError(
-            f"There is no {path}, which says what each column is made of. `timeback lineage` writes it after "
-            "`dbt docs generate`; `make docs` does both, and then builds the site."
-        ) from None
-    except ValueError as error:
-        raise TimebackError(f"{path} is no JSON ({error}). `timeback lineage` writes it anew.") from None
 
 
 def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:

@@ -86,7 +86,9 @@ class Ran:
     success: bool
     results: Sequence[Result]
     notes: Sequence[str] = ()
-    """What the project's macros said, and dbt's warnings."""
+    """What the project's macros said."""
+    warnings: Sequence[str] = ()
+    """What they, or dbt, warned of."""
     error: str = ""
     """Why dbt itself stopped, when no result tells."""
 
@@ -123,6 +125,7 @@ class DbtRuns:
     on_progress: Callable[[int, int], None]
     _manifest: Any = None
     _notes: list[str] = field(default_factory=list)
+    _warnings: list[str] = field(default_factory=list)
     _errors: list[str] = field(default_factory=list)
 
     @property
@@ -150,7 +153,7 @@ class DbtRuns:
     def _invoke(self, *arguments: str) -> Ran:
         from dbt.cli.main import dbtRunner  # takes seconds, which `timeback --help` need not
 
-        self._notes, self._errors = [], []
+        self._notes, self._warnings, self._errors = [], [], []
         # the manifest is all that dbt need keep between commands
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._listen])
         done = runner.invoke(
@@ -170,13 +173,21 @@ class DbtRuns:
         if not done.success and not error and not any(one.failed and one.message for one in results):
             # an operation tells why it failed in an event alone
             error = "\n".join(dict.fromkeys(self._errors))
-        return Ran(done.success, results, list(dict.fromkeys(self._notes)), error)
+        return Ran(
+            success=done.success,
+            results=results,
+            notes=list(dict.fromkeys(self._notes)),
+            warnings=list(dict.fromkeys(self._warnings)),
+            error=error,
+        )
 
     def _listen(self, event: Any) -> None:
-        if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
-            note = _plain(event.info.msg)
-            if not note.startswith(_NOISE):
-                self._notes.append(note)
+        if event.info.name == "JinjaLogInfo":
+            self._notes.append(_plain(event.info.msg))
+        elif event.info.name == "JinjaLogWarning":
+            warning = _plain(event.info.msg)
+            if not warning.startswith(_NOISE):
+                self._warnings.append(warning)
         elif event.info.level == "error":
             self._errors.append(_plain(event.info.msg))
         if event.info.name in _TOTALS:

@@ -22,7 +22,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from timeback_analytics.checkpoint import SCOPE_MODELS, Checkpoint, suites
+from timeback_analytics.checkpoint import Checkpoint, models_behind, suites
 from timeback_analytics.checkpoint_report import as_data, lines_about, status
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
@@ -395,8 +395,9 @@ class Job:
             counts[one.outcome] = counts.get(one.outcome, 0) + 1
         said = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
         step.details = [*(f"{one.name}: {one.message}" for one in ran.results if one.failed), *ran.notes]
+        step.warnings = list(ran.warnings)
         if ran.success:
-            step.status, step.sentence = "ok", said
+            step.status, step.sentence = "warning" if ran.warnings else "ok", said
         else:
             step.status = "failed"
             step.sentence = said or "dbt run stopped before the first model"
@@ -539,7 +540,7 @@ class Job:
             step.status, step.sentence = "skipped", self._why_not_everyone("The rules of scoped datasets")
             return
         try:
-            checkpoint = Checkpoint(connection_string(self._options.target), self._options.schema, "*", "*")
+            checkpoint = Checkpoint(connection_string(self._options.target), self._options.schema, "*")
         except TimebackError as error:
             if "needs Great Expectations" not in str(error):
                 raise _TransientError(str(error)) from error
@@ -633,11 +634,9 @@ class Job:
         """{rows, before, seconds, error} of a dataset; rows is None where they could not be counted."""
         relations = [sql.Identifier(self._options.schema, node["alias"])]
         if self._is_scoped(node) and not everyone:
-            behind = [self._manifest["nodes"][unique_id] for unique_id in node["depends_on"]["nodes"]]
             relations = [
                 sql.Identifier(model["schema"], model["alias"])
-                for model in behind
-                if not model["name"].endswith(SCOPE_MODELS)
+                for model in models_behind(node, self._manifest)
             ]
         started = time.monotonic()
         counted: dict[str, Any] = {"rows": None, "before": before.get("rows"), "error": None}
@@ -717,11 +716,13 @@ class Job:
             return
         self._say(f"{step.name:<8} {step.status:<8} {step.seconds:>7.1f} s  {step.sentence}")
         if step.status == "failed" or step.name == "deploy":
-            for detail in step.details[:SAID_LINES]:
+            # tests and the check warn of much that is the same each time
+            told = [*step.details, *(step.warnings if step.name == "deploy" else ())]
+            for detail in told[:SAID_LINES]:
                 for line in detail.splitlines()[:12]:
                     self._say(f"    {line}")
-            if len(step.details) > SAID_LINES:
-                self._say(f"    and {len(step.details) - SAID_LINES} more, in the report")
+            if len(told) > SAID_LINES:
+                self._say(f"    and {len(told) - SAID_LINES} more, in the report")
 
     def _finish(self, code: Exit) -> tuple[Exit, dict[str, Any]]:
         """Write the report, keep the newest ones, and say in one line how it went."""
