@@ -502,6 +502,7 @@ def test_a_second_job_says_who_runs_and_does_nothing(jobs):
         other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
         said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
         assert "far-away:7 as postgres" in said and str(other.info.backend_pid) in said
+        assert "This one does nothing." in said
         assert not jobs.state.exists()
         # a server notices a moment later that a client has gone
         other.execute("select pg_advisory_unlock_all()")
@@ -641,6 +642,36 @@ def test_a_lost_lock_stops_the_step_and_the_job_tries_again(jobs, monkeypatch):
     assert "Trying again in 1 s (1 of 5)" in said
     assert len(jobs.report["tries"]) == 1 and jobs.report["tries"][0].startswith("deploy: ")
     assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+def test_a_job_that_lost_its_lock_to_another_one_says_where_it_ended(jobs, monkeypatch):
+    monkeypatch.setattr(job_lock, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(job_lock, "PATIENCE_SECONDS", 0.1)
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    with jobs.connect() as other:
+
+        def take_over() -> None:
+            with jobs.connect() as reader:
+                reader.execute("begin; select * from analytics.things")
+                jobs.wait_for_lock("analytics.things", threading.main_thread())
+                other.execute(
+                    """select pg_terminate_backend(pid) from pg_locks
+                    where locktype = 'advisory' and pid <> pg_backend_pid()"""
+                )
+                other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+
+        enemy = threading.Thread(target=take_over)
+        enemy.start()
+        said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
+        enemy.join()
+        assert "Trying again in 1 s" in said and "This one does nothing" not in said
+        assert jobs.report["outcome"] == "another_job"
+        assert jobs.step("deploy")["status"] == "failed" and str(other.info.backend_pid) in said
+        assert not list(jobs.state.glob("*/running.json"))
+        other.execute("select pg_advisory_unlock_all()")
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert jobs.report["last_job"]["exit_code"] == Exit.ANOTHER_JOB and not jobs.report["killed"]
 
 
 def test_no_connection_is_tried_again_up_to_a_limit(jobs, monkeypatch):

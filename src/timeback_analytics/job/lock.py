@@ -111,7 +111,7 @@ class JobLock:
             if not self._take(conn):
                 raise AnotherJobError(
                     f"Another job runs on schema {self._schema} of database {conn.info.dbname}"
-                    f"{self._holder(conn)}. This one does nothing."
+                    f"{self._holder(conn)}."
                 )
             if not self._has_lock(conn):
                 raise TimebackError(

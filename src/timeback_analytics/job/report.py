@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEXT = {
     "GREEN": "",
     "UNFORESEEN": "read the message and run the job again; report it if the fault is ours.",
-    "ANOTHER_JOB": "nothing; the other job does it.",
+    "ANOTHER_JOB": "nothing; the other job does the rest.",
     "NO_CONNECTION": "look at the server, the network and the password, then run the job again.",
     "SOURCES": "mend the named tables, or wait for their rows, and run the job again; nothing was deployed.",
     "DEPLOY": "mend what is named here and run the job again; every view is the last good one until then.",
@@ -34,6 +34,7 @@ NEXT = {
 OUTCOMES = {
     "GREEN": "Green",
     "UNFORESEEN": "Something unforeseen",
+    "ANOTHER_JOB": "The connection broke and another job took over",
     "NO_CONNECTION": "No connection",
     "SOURCES": "The sources are wrong",
     "DEPLOY": "The deploy failed",

@@ -157,7 +157,12 @@ class Job:
             try:
                 return self._run()
             except AnotherJobError as error:
-                self._say(str(error))
+                if len(self._steps) > 1:
+                    # this one was under way, and lost its lock to the other one
+                    self._fail_rest("connect", str(error))
+                    self._see_refreshes()
+                    return self._finish(Exit.ANOTHER_JOB)
+                self._say(f"{error} This one does nothing.")
                 return Exit.ANOTHER_JOB, None
             except NoConnectionError as error:
                 self._fail_rest("connect", str(error))
