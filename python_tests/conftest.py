@@ -20,6 +20,7 @@ import pytest
 from psycopg import sql
 
 import scope_rows
+from browser import Browser
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -264,3 +265,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("coverage of the catalog (timeback coverage: dataset by dataset)")
         for line in lines:
             terminalreporter.line(line)
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Browser:
+    """Open a page in Chromium: visit(path, anchor, width=, height=, picture=, theme=)."""
+    return Browser(tmp_path)

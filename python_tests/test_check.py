@@ -438,5 +438,5 @@ def test_without_great_expectations_it_says_what_to_install(embedded_server, peo
         return really(name, *arguments, **others)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(TimebackError, match=r"timeback-analytics\[check\]"):
+    with pytest.raises(TimebackError, match=r"--editable '\.\[check\]'"):
         Checkpoint(embedded_server.dsn(people_database), "analytics", "*")

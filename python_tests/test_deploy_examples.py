@@ -120,13 +120,43 @@ def test_the_workflow_runs_commands_that_exist() -> None:
     assert all(("uses" in step) != ("run" in step) for step in steps)
     for step in steps:
         if "uses" in step:
-            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
+            assert re.fullmatch(r"actions/[a-z-]+(/[a-z]+)?@v\d+", step["uses"])
         else:
             assert subprocess.run(["bash", "-n", "-c", step["run"]], check=False).returncode == 0
     (target,) = re.findall(r"^make (\w+)", "\n".join(step.get("run", "") for step in steps), re.MULTILINE)
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     cached = next(step["with"] for step in steps if "cache-dependency-path" in step.get("with", {}))
     assert (ROOT / cached["cache-dependency-path"]).is_file()
+
+
+def test_the_workflow_keeps_the_reports_that_the_next_job_compares_with() -> None:
+    """A runner's folder is new each time; what is kept is where the job writes, and has a name of its own."""
+    steps = {step["name"]: step for step in workflow()["jobs"]["job"]["steps"] if "name" in step}
+    (state,) = re.findall(r"--state (\S+)", steps["Run the job"]["run"])
+    fetched, kept = steps["Fetch the last reports"], steps["Keep the reports for the next job"]
+    assert fetched["with"]["path"] == kept["with"]["path"] == state
+    assert fetched["with"]["key"] == kept["with"]["key"]
+    assert "${{ github.run_id }}" in kept["with"]["key"]
+    assert kept["with"]["key"].startswith(fetched["with"]["restore-keys"])
+    assert list(steps).index("Fetch the last reports") < list(steps).index("Run the job")
+    for name in ("Keep the reports for the next job", "Keep the report"):
+        assert steps[name]["if"] == "always()", "of failed jobs too"
+    for line in steps["Keep the report"]["with"]["path"].split():
+        assert line.startswith(f"{state}/")
+
+
+def test_the_line_for_stored_facts_says_the_same_to_a_shell_and_to_systemd() -> None:
+    """cron's line reads job.env by a shell; systemd takes one pair of single quotes off."""
+    (line,) = set(re.findall(r"TIMEBACK_VARS='[^']*'", (DEPLOY / "README.md").read_text()))
+    name, value = line.split("=", 1)
+    read = subprocess.run(
+        ["sh", "-ec", f'{line}; printf %s "$TIMEBACK_VARS"'], capture_output=True, text=True, check=True
+    ).stdout
+    assert name == "TIMEBACK_VARS" and read == value.strip("'")
+    assert yaml.safe_load(read) == {"stored_facts": True}
+    declared = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    assert "stored_facts" in declared
+    assert "TIMEBACK_VARS" in workflow()["jobs"]["job"]["env"]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ import copy
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from browser import Browser, answer_of, contrast, needs_chromium
 from timeback_analytics.cli import main
 from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
 from timeback_analytics.docs.site import build_site
@@ -27,11 +26,6 @@ from timeback_analytics.server import EmbeddedServer
 pytestmark = pytest.mark.takes_long
 
 ROOT = Path(__file__).resolve().parents[1]
-SCREENSHOTS = ROOT / "target" / "screenshots"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +240,7 @@ def test_pages_have_landmarks_and_names(site: Path) -> None:
         assert levels.count(1) == 1, path
 
 
-def test_colours_have_contrast(site: Path, catalog: Catalog) -> None:
+def test_colours_havecontrast(site: Path, catalog: Catalog) -> None:
     css = (site / "assets" / "site.css").read_text()
     blocks = [
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
@@ -257,24 +251,12 @@ def test_colours_have_contrast(site: Path, catalog: Catalog) -> None:
     for colours in (light, dark):
         for ground in ("page", "raised", "code"):
             for ink in ("text", "soft", "link", "keyword", "string", "number", "comment", "function"):
-                assert _contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
-        assert _contrast(colours["warn"], colours["warn-page"]) >= 4.5
-        assert _contrast(colours["text"], colours["mark"]) >= 4.5
-        assert _contrast(colours["soft"], colours["mark"]) >= 4.5
+                assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        assert contrast(colours["warn"], colours["warn-page"]) >= 4.5
+        assert contrast(colours["text"], colours["mark"]) >= 4.5
+        assert contrast(colours["soft"], colours["mark"]) >= 4.5
         for name in (*(domain.name for domain in catalog.domains), "source"):
-            assert _contrast(colours[name], colours["page"]) >= 3, name
-
-
-def _contrast(one: str, other: str) -> float:
-    """WCAG 2's contrast ratio of two colours."""
-
-    def luminance(colour: str) -> float:
-        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in channels]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
+            assert contrast(colours[name], colours["page"]) >= 3, name
 
 
 def _without_example(node: dict[str, Any]) -> None:
@@ -414,73 +396,6 @@ def test_comments_in_the_database_are_the_descriptions(
     assert {(relation, column): text for relation, column, text in comments} == described
 
 
-@dataclass(frozen=True)
-class Visit:
-    """What a browser made of a page."""
-
-    dom: str
-    console: list[str]
-    requests: list[str]
-
-
-@pytest.fixture
-def visit(tmp_path: Path) -> Callable[..., Visit]:
-    """Open a page in Chromium: visit(path, anchor, width=, height=, picture=, theme=)."""
-
-    def open_page(
-        page: Path,
-        anchor: str = "",
-        *,
-        width: int = 1280,
-        height: int = 1600,
-        picture: str = "",
-        theme: str = "light",
-    ) -> Visit:
-        profile = tmp_path / f"profile-{len(list(tmp_path.iterdir()))}"
-        net_log = profile.with_suffix(".json")
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        result = subprocess.run(
-            [
-                str(CHROMIUM),
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--hide-scrollbars",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
-                f"--user-data-dir={profile}",
-                "--enable-logging=stderr",
-                "--v=0",
-                f"--log-net-log={net_log}",
-                f"--window-size={width},{height}",
-                *([f"--screenshot={SCREENSHOTS / picture}.png"] if picture else []),
-                "--dump-dom",
-                f"{page.as_uri()}?theme={theme}{anchor}",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
-        )
-        # what Chromium asks on its own account has no page as its origin
-        requests = [
-            event["params"]["url"]
-            for event in json.loads(net_log.read_text())["events"]
-            if "url" in event.get("params", {})
-            and event["params"].get("initiator", "not an origin") != "not an origin"
-        ]
-        console = [line for line in result.stderr.splitlines() if ":CONSOLE" in line]
-        return Visit(
-            result.stdout, console, [url for url in requests if not url.startswith(("file:", "data:"))]
-        )
-
-    return open_page
-
-
 def _probe(site: Path, page: str, script: str) -> Path:
     """A copy of a page that runs a script of the test's at its end; the script's answer is in data-answer."""
     original = site / page
@@ -492,12 +407,6 @@ def _probe(site: Path, page: str, script: str) -> Path:
     html = original.read_text().replace("</head>", f'<script src="{name}.js" defer></script></head>')
     probe.write_text(html, encoding="utf-8")
     return probe
-
-
-def _answer(dom: str) -> Any:
-    found = re.search(r'data-answer="([^"]*)"', dom)
-    assert found, "the page's scripts did not run to their end"
-    return json.loads(found[1].replace("&quot;", '"').replace("&amp;", "&"))
 
 
 @pytest.fixture
@@ -532,7 +441,7 @@ PICTURES = [
 @needs_chromium
 @pytest.mark.parametrize(("page", "anchor", "name"), PICTURES, ids=[name for *_, name in PICTURES])
 def test_page_opens_from_disk(
-    site: Path, catalog: Catalog, visit: Callable[..., Visit], page: str, anchor: str, name: str
+    site: Path, catalog: Catalog, visit: Browser, page: str, anchor: str, name: str
 ) -> None:
     # every page at one of the two widths in one of the two themes, turn by turn
     turn = [entry[2] for entry in PICTURES].index(name)
@@ -559,7 +468,7 @@ def test_every_domain_has_a_picture(catalog: Catalog) -> None:
 
 
 @needs_chromium
-def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Visit]) -> None:
+def test_search_and_theme_by_keyboard(copied_site: Path, visit: Browser) -> None:
     script = """
         const seen = {};
         const input = document.getElementById("search");
@@ -596,7 +505,7 @@ def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Vi
     """
     seen = visit(_probe(copied_site, "index.html", script))
     assert not seen.console
-    answer = _answer(seen.dom)
+    answer = answer_of(seen.dom)
     assert answer["theme"] == "dark"
     assert answer["focused"] and answer["expanded"] == "true"
     assert answer["first"] == answer["back"] == "Which sessions were proctored?"
@@ -609,7 +518,7 @@ def test_search_and_theme_by_keyboard(copied_site: Path, visit: Callable[..., Vi
 
 @needs_chromium
 def test_lineage_diagram_in_a_browser(
-    copied_site: Path, visit: Callable[..., Visit], lineage: Lineage, catalog: Catalog
+    copied_site: Path, visit: Browser, lineage: Lineage, catalog: Catalog
 ) -> None:
     """Every line of the file is drawn, those that are no origin dashed, and each leads to its table."""
     script = """
@@ -624,7 +533,7 @@ def test_lineage_diagram_in_a_browser(
     """
     seen = visit(_probe(copied_site, "datasets/student_start_dates.html", script), picture="lineage-diagram")
     assert not seen.console
-    answer = _answer(seen.dom)
+    answer = answer_of(seen.dom)
     wanted = lineage["student_start_dates"]
     assert len(answer["titles"]) == sum(map(len, wanted.values()))
     for column, sources in wanted.items():
@@ -642,17 +551,17 @@ def test_lineage_diagram_in_a_browser(
 
 @needs_chromium
 @pytest.mark.parametrize("page", ["index.html", "datasets/class_enrollments.html", "lineage.html"])
-def test_a_phone_never_scrolls_sideways(copied_site: Path, visit: Callable[..., Visit], page: str) -> None:
+def test_a_phone_never_scrolls_sideways(copied_site: Path, visit: Browser, page: str) -> None:
     script = (
         "return [document.documentElement.scrollWidth, innerWidth, document.getElementById('menu').open];"
     )
-    width, room, menu_open = _answer(visit(_probe(copied_site, page, script), width=390).dom)
+    width, room, menu_open = answer_of(visit(_probe(copied_site, page, script), width=390).dom)
     assert width <= room <= 500
     assert not menu_open
 
 
 @needs_chromium
-def test_dbts_own_docs_are_there_and_ask_nobody(site: Path, visit: Callable[..., Visit]) -> None:
+def test_dbts_own_docs_are_there_and_ask_nobody(site: Path, visit: Browser) -> None:
     page = site / "dbt" / "index.html"
     seen = visit(page, "#!/model/model.timeback_analytics.sessions", picture="dbt-sessions")
     assert not seen.requests
@@ -660,7 +569,7 @@ def test_dbts_own_docs_are_there_and_ask_nobody(site: Path, visit: Callable[...,
 
 
 @needs_chromium
-def test_a_request_to_another_host_would_be_seen(tmp_path: Path, visit: Callable[..., Visit]) -> None:
+def test_a_request_to_another_host_would_be_seen(tmp_path: Path, visit: Browser) -> None:
     page = tmp_path / "leak.html"
     page.write_text('<img src="http://tracker.invalid/pixel.png"><script>console.error("oh")</script>')
     seen = visit(page)

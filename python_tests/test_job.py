@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +21,9 @@ from timeback_analytics import checkpoint
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job import lock as job_lock
-from timeback_analytics.job.lock import LOCK_CLASS, is_connection_trouble
+from timeback_analytics.job import run as job_run
+from timeback_analytics.job.lock import LOCK_CLASS, JobLock, is_connection_trouble
+from timeback_analytics.job.refreshes import Refreshes
 from timeback_analytics.job.run import Exit
 from timeback_analytics.server import EmbeddedServer
 
@@ -79,6 +82,19 @@ class Jobs:
             ).fetchone()[0]:
                 assert is_alive(), "the job ended before it deployed"
                 time.sleep(0.02)
+
+    def wait_until_alone(self, *ours: psycopg.Connection) -> None:
+        """Until the server has noticed that the sessions of a killed job are gone."""
+        pids = [conn.info.backend_pid for conn in ours]
+        while (
+            ours[0]
+            .execute(
+                "select exists (select from pg_stat_activity where datname = %s and pid <> all (%s))",
+                [self.database, pids],
+            )
+            .fetchone()[0]
+        ):
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +246,7 @@ def test_the_check_is_part_of_it(jobs):
     with jobs.connect() as conn:
         conn.execute("insert into operational.thing (id) values (1)")
     said = ended(jobs("--no-tests"), Exit.CHECK)
-    assert "things id unique: 1 rows" in said
+    assert "FAILED  things.id  unique: " in said and "broken by 1 row" in said
     assert list(jobs.state.glob("*Z-*/checkpoint.html"))
 
 
@@ -270,6 +286,213 @@ def test_a_deployer_who_may_not_see_everyone_gets_a_useful_report(jobs, monkeypa
     assert jobs.report["rows"]["how"] == "with scope *, every organization"
 
 
+def test_what_nobody_foresaw_has_a_report_too(jobs, monkeypatch):
+    """Or the last one, of a job that was green, would be read as the latest."""
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError("a <fault> of ours")
+
+    monkeypatch.setattr(job_run, "published_models", fail)
+    said = ended(jobs("--no-check", "--no-tests"), Exit.UNFORESEEN)
+    assert "ZeroDivisionError: a <fault> of ours" in said.strip().splitlines()[-1]
+    assert jobs.report["outcome"] == "unforeseen" and jobs.report["last_job"]["outcome"] == "green"
+    assert "in fail" in jobs.step("project")["details"][0]
+
+
+def test_a_report_that_cannot_be_written_is_said(jobs):
+    (jobs.state.parent / "file").write_text("")
+    jobs.state = jobs.state.parent / "file" / "jobs"
+    said = ended(jobs("--no-check", "--no-tests"), Exit.UNFORESEEN)
+    assert "report cannot be written" in said and "file/jobs" in said
+
+
+def test_failed_tests_come_with_their_query_and_what_changed(jobs):
+    ended(jobs("--no-check"), Exit.GREEN)
+    with jobs.connect() as conn:
+        conn.execute("insert into operational.thing (name) values ('no id')")
+    ended(jobs("--no-check"), Exit.TESTS)
+    test = jobs.report["tests"]["not_null_scoped_things_id"]
+    assert test["failures"] == 1 and test["about"].endswith("models/datasets/scoped_things.yml")
+    with jobs.connect() as conn:
+        conn.execute(f"set app.allowed_org_ids = '{test['scope']}'")
+        assert conn.execute(test["sql"]).fetchall() == [(None,)]
+    # neither hides the last tests from the next job: one whose sources were wrong, one that ran none
+    with jobs.connect() as conn:
+        conn.execute(
+            "alter table operational.thing rename column seen_at to at; delete from operational.thing"
+        )
+        conn.execute("alter table operational.thing rename column name to nom")
+    ended(jobs("--no-check"), Exit.SOURCES)
+    with jobs.connect() as conn:
+        conn.execute("alter table operational.thing rename column nom to name")
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    ended(jobs("--no-check"), Exit.GREEN)
+    changes = jobs.report["changes"]
+    assert "Tests that failed and pass now: not_null_scoped_things_id, not_null_things_id." in changes
+
+
+# -- stored facts --------------------------------------------------------------------------------------
+
+STORED = """{{ config(
+    enabled=var('stored_facts'), materialized='incremental', unique_key=['id'],
+    meta={'live': 'int_thing_live', 'origins': 'int_thing_origin', 'made_from': {'thing': 'thing_id'}}
+) }}
+-- depends_on: {{ ref('int_thing_origin') }}
+select id, name, thing_id from {{ ref('int_thing_live') }}"""
+
+
+@pytest.fixture
+def stored_jobs(jobs: Jobs) -> Jobs:
+    """The same, of a hundred things that can be stored, as attempts can."""
+    source = "from {{ source('operational', 'thing') }}"
+    jobs.project.internal("int_thing_live", f"select id, name, id as thing_id {source}")
+    jobs.project.internal(
+        "int_thing_origin",
+        "{{ config(enabled=var('stored_facts')) }} select id, id as thing_id " + source,
+    )
+    jobs.project.internal("int_thing_stored", STORED)
+    jobs.project.internal(
+        "int_thing",
+        "select id, name "
+        "from {{ ref('int_thing_stored') if var('stored_facts') else ref('int_thing_live') }}",
+    )
+    with jobs.connect() as conn:
+        conn.execute(
+            "insert into operational.thing select n, 'thing ' || n from generate_series(3, 100) as n"
+        )
+    return jobs
+
+
+STORED_MODE = ("--no-check", "--no-tests", "--vars", "{stored_facts: true}")
+
+
+def test_the_report_tells_what_was_refreshed(stored_jobs):
+    def stored() -> tuple[Any, ...]:
+        found = stored_jobs.report["stored"]["int_thing_stored"]
+        names = ("added_rows", "removed_rows", "is_whole", "changed_rows")
+        return tuple(found[name] for name in names)
+
+    said = ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert "1 of 1 stored models brought up to date" in said and "100 rows added, 0 removed" in said
+    first = stored_jobs.report
+    assert first["facts"] == "stored" and first["stored"]["int_thing_stored"]["since"] is None
+    assert stored()[:3] == (100, 0, True)
+    assert first["models"]["int_thing_stored"]["outcome"] == "refreshed"
+
+    assert "no row changed" in ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    second = stored_jobs.report["stored"]["int_thing_stored"]
+    assert stored() == (0, 0, False, {"thing": 0})
+    assert second["since"] == first["stored"]["int_thing_stored"]["refreshed_at"]
+    assert stored_jobs.report["changes"] == []
+
+    with stored_jobs.connect() as conn:
+        conn.execute("delete from operational.thing where id = 2")
+        conn.execute("update operational.thing set name = 'corrected' where id = 1")
+        conn.execute("insert into operational.thing (id, name) values (101, 'new')")
+    ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert stored() == (2, 2, False, {"thing": 2})
+    assert "Stored rows of int_thing_stored: 2 added, 2 removed." in stored_jobs.report["changes"]
+    page = (stored_jobs.state / "latest" / "report.html").read_text()
+    assert "Stored facts" in page and "thing 2" in page and "stored_facts: True" in page
+
+    with stored_jobs.connect() as conn:
+        conn.execute("delete from operational.thing where id <= 50")
+    ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert stored()[:2] == (0, 49)
+    ended(stored_jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert stored_jobs.report["facts"] == "live" and stored_jobs.report["stored"] == {}
+    assert any("live facts now; they read stored ones before" in one for one in stored_jobs.report["changes"])
+    assert stored_jobs.report["rows"]["datasets"]["things"]["rows"] == 51
+
+
+def test_what_a_deploy_warns_of_is_a_warning(stored_jobs):
+    """As of a replication slot that is not there: the refresh goes on without, and somebody should know."""
+    stored_jobs.project.internal(
+        "int_thing_live",
+        "{% if execute %}{% do exceptions.warn('the slot is gone') %}{% endif %}"
+        "select id, name, id as thing_id from {{ source('operational', 'thing') }}",
+    )
+    said = ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert "deploy   warning" in said and "the slot is gone" in said
+    assert any("the slot is gone" in one for one in stored_jobs.step("deploy")["warnings"])
+    assert stored_jobs.step("refresh")["status"] == "ok"
+
+
+def test_the_environment_says_the_variables_where_the_line_does_not(stored_jobs, monkeypatch):
+    monkeypatch.setenv("TIMEBACK_VARS", "{stored_facts: true}")
+    ended(stored_jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert (
+        stored_jobs.report["variables"] == {"stored_facts": True} and stored_jobs.report["facts"] == "stored"
+    )
+    monkeypatch.setenv("TIMEBACK_VARS", "stored_facts")
+    result = stored_jobs("--no-check", "--no-tests")
+    assert result.exit_code == Exit.USAGE and "is no dict" in result.output
+
+
+def test_a_stored_model_that_is_not_refreshed_says_what_it_shows(stored_jobs):
+    ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    stored_jobs.project.internal("int_thing_stored", STORED.replace("name,", "upper(name) as other,"))
+    said = ended(stored_jobs(*STORED_MODE), Exit.DEPLOY)
+    assert "was made with other columns" in said
+    step = stored_jobs.step("refresh")
+    assert step["status"] == "failed" and step["sentence"].startswith("0 of 1")
+    assert "not brought up to date, shows the state of 2" in step["details"][0]
+    assert stored_jobs.report["rows"]["datasets"]["things"]["rows"] == 100
+
+
+def test_kill_during_a_refresh(stored_jobs):
+    """kill -9 while a stored model waits its turn: readers see the state before, the next job repairs."""
+    ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    with stored_jobs.connect() as conn, stored_jobs.connect() as other:
+        conn.execute("delete from operational.thing where id > 95")
+        other.execute("begin; lock table analytics_internal.refresh_state in exclusive mode")
+        killed = stored_jobs.start(*STORED_MODE)
+        stored_jobs.wait_for_lock("analytics_internal.refresh_state", killed)
+        killed.kill()
+        killed.wait()
+        assert conn.execute("select count(*) from analytics.things").fetchone() == (100,)
+        other.execute("rollback")
+        stored_jobs.wait_until_alone(conn, other)
+    said = ended(stored_jobs(*STORED_MODE), Exit.GREEN)
+    assert "was ended during deploy" in said
+    assert stored_jobs.report["rows"]["datasets"]["things"]["rows"] == 95
+    with stored_jobs.connect() as conn:
+        assert not conn.execute(
+            "select from analytics_internal.int_thing_stored full join operational.thing using (id, name) "
+            "where thing_id is null or seen_at is null"
+        ).fetchall()
+
+
+def test_refreshes_of_every_try_are_told(jobs):
+    """A try whose connection broke may have refreshed; the next one finds nothing left to do."""
+    with jobs.connect() as conn:
+        refreshes = Refreshes("analytics")
+        refreshes.look(conn)
+        assert refreshes.done == {}
+        conn.execute(
+            """create schema analytics_internal;
+            create table analytics_internal.refresh_state (
+                model_name text, source_name text, changed_rows bigint, removed_rows bigint,
+                added_rows bigint, is_whole boolean, refreshed_at timestamptz
+            );
+            insert into analytics_internal.refresh_state values
+            ('one', 'attempt', 5, 2, 3, false, '2026-01-02'),
+            ('one', 'score', 1, 2, 3, false, '2026-01-02')"""
+        )
+        refreshes.look(conn)
+        conn.execute(
+            """update analytics_internal.refresh_state
+            set changed_rows = 0, removed_rows = 0, added_rows = 1, refreshed_at = '2026-01-03'"""
+        )
+        refreshes.look(conn)
+        refreshes.look(conn)
+    (done,) = refreshes.done.values()
+    assert (done.since, done.removed_rows, done.added_rows) == (None, 2, 4)
+    assert done.changed_rows == {"attempt": 5, "score": 1}
+    assert done.refreshed_at == refreshes.last_times["one"]
+
+
 # -- one at a time, and what happens to it -----------------------------------------------------------
 
 
@@ -279,10 +502,41 @@ def test_a_second_job_says_who_runs_and_does_nothing(jobs):
         other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
         said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
         assert "far-away:7 as postgres" in said and str(other.info.backend_pid) in said
+        assert "This one does nothing." in said
         assert not jobs.state.exists()
         # a server notices a moment later that a client has gone
         other.execute("select pg_advisory_unlock_all()")
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+
+
+def test_the_lock_is_given_back_at_once(jobs, monkeypatch):
+    """And not when the server notices that the session is gone: on a busy host the next job may be sooner."""
+    lock = JobLock(lambda: jobs.server.dsn(jobs.database), "analytics", lambda: None)
+    lock.acquire()
+    monkeypatch.setattr(psycopg.Connection, "close", lambda conn: None)
+    lock.release()
+    with jobs.connect() as conn:
+        taken = conn.execute("select pg_try_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        assert taken.fetchone() == (True,)
+
+
+def test_a_lock_whose_owner_is_about_to_go_is_waited_for(jobs, monkeypatch):
+    """As that of a job that was killed a moment ago."""
+    monkeypatch.setattr(job_lock, "PATIENCE_SECONDS", 300)
+    with jobs.connect() as other:
+        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+
+        def give_back_once_it_is_waited_for() -> None:
+            while not other.execute(
+                "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+            ).fetchone()[0]:
+                time.sleep(0.02)
+            other.execute("select pg_advisory_unlock_all()")
+
+        owner = threading.Thread(target=give_back_once_it_is_waited_for)
+        owner.start()
+        ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+        owner.join()
 
 
 def test_a_job_on_another_schema_does_not_mind(jobs, monkeypatch):
@@ -308,6 +562,27 @@ def test_two_jobs_at_once_then_one_that_is_told_to_end(jobs):
         assert reader.execute("select count(*) from analytics.things").fetchone() == (2,)
     ended(jobs("--no-check"), Exit.GREEN)
     assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+def test_a_step_that_did_not_hear_is_told_again(jobs, monkeypatch):
+    """As when the signal came while Python cleared an object away, which costs the exception."""
+    heard = []
+
+    def go_on(job: job_run.Job, step: job_run.Step) -> None:
+        while True:
+            try:
+                if not heard:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(300)
+            except KeyboardInterrupt:
+                heard.append(step.name)
+                if len(heard) == 2:
+                    raise
+
+    monkeypatch.setattr(job_run, "REMIND_SECONDS", 0.1)
+    monkeypatch.setattr(job_run.Job, "_check_sources", go_on)
+    said = ended(jobs("--no-check"), Exit.INTERRUPTED)
+    assert "ended by SIGTERM" in said and heard == ["sources", "sources"]
 
 
 @pytest.mark.parametrize("moment", ["deploy", "start"])
@@ -367,6 +642,36 @@ def test_a_lost_lock_stops_the_step_and_the_job_tries_again(jobs, monkeypatch):
     assert "Trying again in 1 s (1 of 5)" in said
     assert len(jobs.report["tries"]) == 1 and jobs.report["tries"][0].startswith("deploy: ")
     assert jobs.report["models"]["things"]["outcome"] == "replaced"
+
+
+def test_a_job_that_lost_its_lock_to_another_one_says_where_it_ended(jobs, monkeypatch):
+    monkeypatch.setattr(job_lock, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(job_lock, "PATIENCE_SECONDS", 0.1)
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    with jobs.connect() as other:
+
+        def take_over() -> None:
+            with jobs.connect() as reader:
+                reader.execute("begin; select * from analytics.things")
+                jobs.wait_for_lock("analytics.things", threading.main_thread())
+                other.execute(
+                    """select pg_terminate_backend(pid) from pg_locks
+                    where locktype = 'advisory' and pid <> pg_backend_pid()"""
+                )
+                other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+
+        enemy = threading.Thread(target=take_over)
+        enemy.start()
+        said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
+        enemy.join()
+        assert "Trying again in 1 s" in said and "This one does nothing" not in said
+        assert jobs.report["outcome"] == "another_job"
+        assert jobs.step("deploy")["status"] == "failed" and str(other.info.backend_pid) in said
+        assert not list(jobs.state.glob("*/running.json"))
+        other.execute("select pg_advisory_unlock_all()")
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    assert jobs.report["last_job"]["exit_code"] == Exit.ANOTHER_JOB and not jobs.report["killed"]
 
 
 def test_no_connection_is_tried_again_up_to_a_limit(jobs, monkeypatch):

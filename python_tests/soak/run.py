@@ -201,7 +201,16 @@ class Soak:
             path.write_text(f"{text}\n-- change {number}\n")
 
     def two_at_once(self) -> None:
-        jobs = [self.start_job("--no-tests", "--no-check") for _ in range(2)]
+        """Two jobs begin together; a reader of a view keeps either from ending before the other was there."""
+        self._change(-1)
+        with psycopg.connect(self.dsn) as reader:
+            reader.execute("select from analytics.students limit 0")
+            jobs = [
+                self.start_job("--no-tests", "--no-check", "--vars", "{deploy_lock_seconds: 600}")
+                for _ in range(2)
+            ]
+            while all(one.poll() is None for one in jobs):
+                time.sleep(0.1)
         ended = [(one.communicate()[0], one.returncode) for one in jobs]
         codes = sorted(code for _, code in ended)
         print(f"Two jobs at once end with {codes}", flush=True)

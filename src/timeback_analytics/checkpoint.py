@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import warnings
@@ -590,7 +591,9 @@ def _great_expectations() -> Any:
         import sqlalchemy  # noqa: F401
     except ImportError as error:
         raise TimebackError(
-            f"timeback check needs Great Expectations ({error.name} is missing): "
-            "pip install 'timeback-analytics[check]'"
+            f"timeback check needs Great Expectations ({error.name} is missing). In the project's folder: "
+            ".venv/bin/python -m pip install --editable '.[check]'"
         ) from error
+    # it tells where its temporary files are, as soon as anybody has set logging up, as dbt does
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     return great_expectations

@@ -68,7 +68,14 @@ Where several steps fail, the code is the first one's.
     is_flag=True,
     help="Drop the views of models that are gone, where nobody else's object needs them.",
 )
-@click.option("--vars", "variables", type=_Variables(), default="{}", help="dbt's variables, as for dbt.")
+@click.option(
+    "--vars",
+    "variables",
+    type=_Variables(),
+    default="{}",
+    envvar="TIMEBACK_VARS",
+    help="dbt's variables, as for dbt: {stored_facts: true} for the stored mode.  [default: $TIMEBACK_VARS]",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="dbt's threads.  [default: the profile's]")
 @click.option(
     "--retries",

@@ -26,9 +26,19 @@ _TOTALS = {
     "LogTestResult": "num_models",
     "LogFreshnessResult": "total",
 }
+BROKEN = ("error", "fail", "runtime error")
+"""How dbt calls what failed."""
+
 # a documented Decimal is numeric, of whatever precision
 _NOISE = "Detected columns with numeric type and unspecified precision/scale"
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
+# where in dbt or in our macros: a file of the target folder, which goes when the job ends; who called whom
+_WHERE = re.compile(
+    r"^Encountered an error while running operation: Compilation Error in macro [^\n]*\n\s*"
+    r"|\n\s*compiled code at [^\n]*"
+    r"|\n\s*> (in|called by) macro [^\n]*"
+    r"|\n\s*CONTEXT:  PL/pgSQL function inline_code_block line \d+ at RAISE"
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +53,30 @@ class Result:
     message: str
     seconds: float
     failures: int | None = None
-    rows: int | None = None
     materialized: str | None = None
+    sql: str = ""
+    """Of a test: the query for the rows that should not be."""
+    scope: str = "*"
+    """Of a test: the scope that it was run with."""
+    about: str = ""
+    """Of a test: what it is for, where its author says so, and the file it is in."""
 
     @property
     def failed(self) -> bool:
         """Whether it failed, rather than warned or was skipped."""
-        return self.status in ("error", "fail", "runtime error")
+        return self.status in BROKEN
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is a model that holds rows of its own."""
+        return self.materialized in ("table", "incremental", "materialized_view")
+
+    @property
+    def outcome(self) -> str:
+        """What became of a model: our view materialization says it, a stored model was refreshed."""
+        if self.status != "success":
+            return self.status
+        return "refreshed" if self.is_stored else self.message
 
 
 @dataclass(frozen=True)
@@ -59,7 +86,9 @@ class Ran:
     success: bool
     results: Sequence[Result]
     notes: Sequence[str] = ()
-    """What the project's macros said, and dbt's warnings."""
+    """What the project's macros said."""
+    warnings: Sequence[str] = ()
+    """What they, or dbt, warned of."""
     error: str = ""
     """Why dbt itself stopped, when no result tells."""
 
@@ -96,6 +125,7 @@ class DbtRuns:
     on_progress: Callable[[int, int], None]
     _manifest: Any = None
     _notes: list[str] = field(default_factory=list)
+    _warnings: list[str] = field(default_factory=list)
     _errors: list[str] = field(default_factory=list)
 
     @property
@@ -123,7 +153,7 @@ class DbtRuns:
     def _invoke(self, *arguments: str) -> Ran:
         from dbt.cli.main import dbtRunner  # takes seconds, which `timeback --help` need not
 
-        self._notes, self._errors = [], []
+        self._notes, self._warnings, self._errors = [], [], []
         # the manifest is all that dbt need keep between commands
         runner = dbtRunner(manifest=self._manifest, callbacks=[self._listen])
         done = runner.invoke(
@@ -143,13 +173,21 @@ class DbtRuns:
         if not done.success and not error and not any(one.failed and one.message for one in results):
             # an operation tells why it failed in an event alone
             error = "\n".join(dict.fromkeys(self._errors))
-        return Ran(done.success, results, list(dict.fromkeys(self._notes)), error)
+        return Ran(
+            success=done.success,
+            results=results,
+            notes=list(dict.fromkeys(self._notes)),
+            warnings=list(dict.fromkeys(self._warnings)),
+            error=error,
+        )
 
     def _listen(self, event: Any) -> None:
-        if event.info.name in ("JinjaLogInfo", "JinjaLogWarning"):
-            note = _plain(event.info.msg)
-            if not note.startswith(_NOISE):
-                self._notes.append(note)
+        if event.info.name == "JinjaLogInfo":
+            self._notes.append(_plain(event.info.msg))
+        elif event.info.name == "JinjaLogWarning":
+            warning = _plain(event.info.msg)
+            if not warning.startswith(_NOISE):
+                self._warnings.append(warning)
         elif event.info.level == "error":
             self._errors.append(_plain(event.info.msg))
         if event.info.name in _TOTALS:
@@ -170,7 +208,8 @@ def profiles_folder(project: Path) -> Path:
 
 def _result(one: Any) -> Result:
     node = getattr(one, "node", None)
-    response = getattr(one, "adapter_response", None) or {}
+    config = getattr(node, "config", None)
+    is_test = getattr(node, "resource_type", None) == "test"
     return Result(
         name=getattr(node, "name", None) or str(getattr(one, "unique_id", "")),
         kind=str(getattr(node, "resource_type", "operation")),
@@ -178,8 +217,10 @@ def _result(one: Any) -> Result:
         message=_plain(one.message or ""),
         seconds=round(one.execution_time, 3),
         failures=getattr(one, "failures", None),
-        rows=response.get("rows_affected") if isinstance(response, dict) else None,
-        materialized=getattr(getattr(node, "config", None), "materialized", None),
+        materialized=getattr(config, "materialized", None),
+        sql=(getattr(node, "compiled_code", None) or "").strip() if is_test else "",
+        scope=(getattr(config, "meta", None) or {}).get("scope", "*") if is_test else "*",
+        about=" ".join(f"{node.description} {node.original_file_path}".split()) if is_test else "",
     )
 
 
@@ -188,4 +229,4 @@ def _text(error: BaseException) -> str:
 
 
 def _plain(text: str) -> str:
-    return _COLORS.sub("", text).strip()
+    return _WHERE.sub("", _COLORS.sub("", text)).strip()

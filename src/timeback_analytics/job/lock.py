@@ -6,6 +6,7 @@ mode hands sessions around and cannot hold one; the job then finds its own lock 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -20,6 +21,8 @@ LOCK_CLASS = 0x74626A6F
 """First half of the lock's key, `tbjo` in ASCII. The second half is hashtext of the published schema."""
 
 HEARTBEAT_SECONDS = 5.0
+PATIENCE_SECONDS = 3.0
+"""How long the lock is waited for: a busy server may notice a moment late that a job was killed."""
 
 # what no second attempt mends: PostgreSQL gives connection errors no code that libpq passes on
 _FINAL = re.compile(
@@ -100,18 +103,15 @@ class JobLock:
                 application_name=f"timeback job {socket.gethostname()[:30]}:{os.getpid()}",
             )
         except psycopg.OperationalError as error:
-            text = " ".join(str(error).split())
+            text = _told(error)
             raise NoConnectionError(
                 f"The database cannot be reached: {text}", is_final=bool(_FINAL.search(text))
             ) from error
         try:
-            (is_mine,) = conn.execute(
-                "select pg_try_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, self._schema]
-            ).fetchone()
-            if not is_mine:
+            if not self._take(conn):
                 raise AnotherJobError(
                     f"Another job runs on schema {self._schema} of database {conn.info.dbname}"
-                    f"{self._holder(conn)}. This one does nothing."
+                    f"{self._holder(conn)}."
                 )
             if not self._has_lock(conn):
                 raise TimebackError(
@@ -121,7 +121,7 @@ class JobLock:
                 )
         except psycopg.OperationalError as error:
             conn.close()
-            raise NoConnectionError(f"The database was lost: {' '.join(str(error).split())}") from error
+            raise NoConnectionError(f"The database was lost: {_told(error)}") from error
         except BaseException:
             conn.close()
             raise
@@ -139,6 +139,12 @@ class JobLock:
             self._thread.join()
             self._thread = None
         if self._conn is not None:
+            if not self.is_lost:
+                # the session's end gives it back too, but only once the server has noticed
+                with contextlib.suppress(psycopg.Error):
+                    self._conn.execute(
+                        "select pg_advisory_unlock(%s, hashtext(%s))", [LOCK_CLASS, self._schema]
+                    )
             self._conn.close()
             self._conn = None
 
@@ -150,6 +156,19 @@ class JobLock:
         """
         if self._conn is None or self.is_lost or not self._has_lock(self._conn):
             raise NoConnectionError("The session that keeps other jobs out was lost.")
+
+    def _take(self, conn: psycopg.Connection) -> bool:
+        """Take the lock, which stays when the transaction ends; gives whether it was to be had."""
+        try:
+            # a pooler keeps a transaction's statements together, so that none waits without the limit
+            with conn.transaction():
+                conn.execute(
+                    "select set_config('lock_timeout', %s, true)", [f"{PATIENCE_SECONDS * 1000:.0f}ms"]
+                )
+                conn.execute("select pg_advisory_lock(%s, hashtext(%s))", [LOCK_CLASS, self._schema])
+        except psycopg.errors.LockNotAvailable:
+            return False
+        return True
 
     def _has_lock(self, conn: psycopg.Connection) -> bool:
         try:
@@ -194,3 +213,9 @@ class JobLock:
                 self.is_lost = True
                 self._on_loss()
                 return
+
+
+def _told(error: psycopg.Error) -> str:
+    """What went wrong, in a line, without what psycopg and libpq wrap it in."""
+    text = " ".join(str(error).split())
+    return text.removeprefix("connection is bad: ").partition(" Is the server running ")[0]

@@ -5,30 +5,36 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from timeback_analytics.job.dbt_runs import BROKEN
+
 if TYPE_CHECKING:
     from timeback_analytics.job.dbt_runs import Ran
+    from timeback_analytics.job.refreshes import Refreshed
     from timeback_analytics.job.run import Exit, Step
 
 NEXT = {
     "GREEN": "",
-    "UNFORESEEN": "read the message above.",
-    "ANOTHER_JOB": "nothing; the other job does it.",
+    "UNFORESEEN": "read the message and run the job again; report it if the fault is ours.",
+    "ANOTHER_JOB": "nothing; the other job does the rest.",
     "NO_CONNECTION": "look at the server, the network and the password, then run the job again.",
-    "SOURCES": "mend the operational tables, or name others with --vars; nothing was deployed.",
-    "DEPLOY": "mend what the report names and run the job again; every view is the last good one until then.",
-    "TESTS": "look at the rows that the failed tests name; the catalog is deployed.",
-    "CHECK": "look at checkpoint.html beside the report; the catalog is deployed.",
+    "SOURCES": "mend the named tables, or wait for their rows, and run the job again; nothing was deployed.",
+    "DEPLOY": "mend what is named here and run the job again; every view is the last good one until then.",
+    "TESTS": "look at the rows that the failed tests find, by their queries; the catalog is deployed.",
+    "CHECK": "look at the rules and the datasets that are named; the catalog is deployed.",
     "INTERRUPTED": "run the job again; it goes on from whatever is there.",
 }
 OUTCOMES = {
     "GREEN": "Green",
+    "UNFORESEEN": "Something unforeseen",
+    "ANOTHER_JOB": "The connection broke and another job took over",
     "NO_CONNECTION": "No connection",
     "SOURCES": "The sources are wrong",
     "DEPLOY": "The deploy failed",
@@ -36,6 +42,40 @@ OUTCOMES = {
     "CHECK": "The check of the live catalog failed",
     "INTERRUPTED": "Interrupted",
 }
+
+
+@dataclass
+class Earlier:
+    """The newest reports of the same catalog that there is something to compare with in.
+
+    Each with the name of its folder, as `folder`; None where no job that is remembered went so far.
+    """
+
+    last: Mapping[str, Any] | None = None
+    """Of the last job, however it ended."""
+    counted: Mapping[str, Any] | None = None
+    """Of the last one that counted rows."""
+    tested: Mapping[str, Any] | None = None
+    """Of the last one that ran tests."""
+    deployed: Mapping[str, Any] | None = None
+    """Of the last one whose deploy succeeded."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether an older report can add nothing."""
+        return None not in (self.last, self.counted, self.tested, self.deployed)
+
+    def add(self, folder: str, data: Mapping[str, Any]) -> None:
+        """Take the next older report into account."""
+        found = {**data, "folder": folder}
+        self.last = self.last or found
+        if data["rows"]["datasets"]:
+            self.counted = self.counted or found
+        if data["tests_run"]:
+            self.tested = self.tested or found
+        # reports of before there was a second mode do not say it
+        if data.get("facts"):
+            self.deployed = self.deployed or found
 
 
 def as_data(
@@ -47,12 +87,16 @@ def as_data(
     steps: Sequence[Step],
     tries: Sequence[str],
     killed: Sequence[str],
+    files: Sequence[str],
     deployed: Ran | None,
     tested: Ran | None,
+    refreshed: Mapping[str, Refreshed],
+    facts: str,
+    variables: Mapping[str, Any],
     rows: Mapping[str, Mapping[str, Any]],
     rows_how: str,
     seeds: Mapping[str, str],
-    previous: Mapping[str, Any] | None,
+    earlier: Earlier,
 ) -> dict[str, Any]:
     """The whole report as JSON knows it.
 
@@ -63,20 +107,26 @@ def as_data(
         steps: every step, in order.
         tries: a sentence for each connection that broke.
         killed: a sentence for each earlier job that never wrote a report.
+        files: names of what else is in the job's folder.
         deployed: what came of dbt run; tested: of dbt test.
+        refreshed: what the stored models took in.
+        facts: stored or live, or empty after a deploy that failed.
+        variables: dbt's, as they were given.
         rows: {dataset: {rows, before, seconds, error}}; rows_how: how they were counted.
         seeds: {seed: checksum of its file} as loaded.
-        previous: the last report with row counts of the same catalog.
+        earlier: what to compare with.
     """
     failed = [step for step in steps if step.status == "failed"]
     seconds = round((finished_at - started_at).total_seconds(), 1)
     why = f": {failed[0].sentence}" if failed else ""
+    ended = f"{OUTCOMES[code.name]}, after {duration(seconds)} (exit code {int(code)})"
     data = {
         "outcome": code.name.lower(),
         "exit_code": int(code),
-        "sentence": f"{OUTCOMES[code.name]}{why}, after {seconds:.0f} s (exit code {int(code)}).",
+        "sentence": f"{ended}{why}".rstrip(".") + ".",
         "next": NEXT[code.name],
         "about": dict(about),
+        "variables": dict(variables),
         "version": metadata.version("timeback-analytics"),
         "started_at": started_at.isoformat(timespec="seconds"),
         "finished_at": finished_at.isoformat(timespec="seconds"),
@@ -88,38 +138,67 @@ def as_data(
                 "seconds": step.seconds,
                 "sentence": step.sentence,
                 "details": step.details,
+                "warnings": step.warnings,
             }
             for step in steps
         ],
         "tries": list(tries),
         "killed": list(killed),
+        "files": list(files),
         "models": {
             one.name: {
-                "outcome": one.message if one.status == "success" else one.status,
+                "outcome": one.outcome,
                 "materialized": one.materialized,
-                "rows": one.rows,
                 "seconds": one.seconds,
                 "message": one.message,
             }
             for one in (deployed.results if deployed else ())
             if one.kind == "model"
         },
+        "facts": facts,
+        "stored": {name: _stored(name, one, deployed) for name, one in sorted(refreshed.items())},
         "tests": {
-            one.name: {"status": one.status, "failures": one.failures, "message": one.message}
+            one.name: {
+                "status": one.status,
+                "failures": one.failures,
+                "message": one.message,
+                "about": one.about,
+                "scope": one.scope,
+                "sql": one.sql,
+            }
             for one in (tested.results if tested else ())
             if one.kind == "test" and one.status != "pass"
         },
         "tests_run": sum(one.kind == "test" for one in tested.results) if tested else None,
         "rows": {"how": rows_how, "datasets": {name: dict(found) for name, found in rows.items()}},
         "seeds": dict(seeds),
-        "previous": previous
-        and {name: previous[name] for name in ("outcome", "exit_code", "started_at", "seconds", "version")},
+        "last_job": _in_short(earlier.last),
+        "previous": _in_short(earlier.counted),
     }
-    data["changes"] = _changes(data, previous)
+    passed = {one.name for one in (tested.results if tested else ()) if one.status in ("pass", "warn")}
+    data["changes"] = _changes(data, earlier, passed)
     return data
 
 
-def _changes(data: Mapping[str, Any], previous: Mapping[str, Any] | None) -> list[str]:
+def _stored(name: str, refreshed: Refreshed, deployed: Ran | None) -> dict[str, Any]:
+    seconds = [one.seconds for one in (deployed.results if deployed else ()) if one.name == name]
+    return {
+        "since": refreshed.since and refreshed.since.isoformat(timespec="seconds"),
+        "refreshed_at": refreshed.refreshed_at.isoformat(timespec="seconds"),
+        "is_whole": refreshed.is_whole,
+        "added_rows": refreshed.added_rows,
+        "removed_rows": refreshed.removed_rows,
+        "changed_rows": dict(refreshed.changed_rows),
+        "seconds": seconds[0] if seconds else None,
+    }
+
+
+def _in_short(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    names = ("folder", "outcome", "exit_code", "started_at", "seconds", "version")
+    return data and {name: data[name] for name in names}
+
+
+def _changes(data: Mapping[str, Any], earlier: Earlier, passed: set[str]) -> list[str]:
     """What is not as it was, a sentence each."""
     said = []
     changed: dict[str, list[str]] = {}
@@ -127,33 +206,82 @@ def _changes(data: Mapping[str, Any], previous: Mapping[str, Any] | None) -> lis
         if model["materialized"] == "view" and model["outcome"] not in ("unchanged", "skipped", "error"):
             changed.setdefault(model["outcome"], []).append(name)
     said += [f"Views {outcome}: {', '.join(sorted(names))}." for outcome, names in changed.items()]
-    if previous is None:
-        return said
-    if data["version"] != previous["version"]:
-        said.append(f"Version {data['version']}, before {previous['version']}.")
-    datasets, before = data["rows"]["datasets"], previous["rows"]["datasets"]
-    if datasets:
-        for what, names in (
-            ("New datasets", datasets.keys() - before.keys()),
-            ("Datasets gone", before.keys() - datasets.keys()),
-        ):
-            if names:
-                said.append(f"{what}: {', '.join(sorted(names))}.")
-        emptied = [name for name, found in datasets.items() if found["rows"] == 0 and found["before"]]
-        if emptied:
-            said.append(f"Datasets that have no rows any more: {', '.join(emptied)}.")
-    if data["tests_run"] is not None and previous.get("tests_run") is not None:
-        broken, broken_before = (
-            {name for name, test in report["tests"].items() if test["status"] in ("fail", "error")}
-            for report in (data, previous)
+    if earlier.deployed and data["facts"] and data["facts"] != earlier.deployed["facts"]:
+        said.append(
+            "The heavy datasets read stored facts now; they read live ones before."
+            if data["facts"] == "stored"
+            else "The heavy datasets read live facts now; they read stored ones before. "
+            "To have them stored again: --vars '{stored_facts: true}'."
         )
-        for what, names in (
-            ("Tests that fail now", broken - broken_before),
-            ("Tests that failed and pass now", broken_before - broken),
-        ):
-            if names:
-                said.append(f"{what}: {', '.join(sorted(names))}.")
+    for name, stored in data["stored"].items():
+        if stored["added_rows"] or stored["removed_rows"]:
+            said.append(
+                f"Stored rows of {name}: {stored['added_rows']:,} added, {stored['removed_rows']:,} removed."
+            )
+    if earlier.last and data["version"] != earlier.last["version"]:
+        said.append(f"Version {data['version']}, before {earlier.last['version']}.")
+    if earlier.counted and data["rows"]["datasets"]:
+        said += _changed_rows(data["rows"]["datasets"], earlier.counted["rows"]["datasets"])
+    if earlier.tested and data["tests_run"] is not None:
+        said += _changed_tests(data["tests"], earlier.tested["tests"], passed)
     return said
+
+
+def _changed_rows(
+    datasets: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    said = _listed(
+        {"New datasets": datasets.keys() - before.keys(), "Datasets gone": before.keys() - datasets.keys()}
+    )
+    emptied = {name for name, found in datasets.items() if found["rows"] == 0 and found["before"]}
+    said += _listed({"Datasets that have no rows any more": emptied})
+    compared = [
+        found for found in datasets.values() if found["rows"] is not None and found["before"] is not None
+    ]
+    others = sum(found["rows"] != found["before"] for found in compared)
+    if others:
+        said.append(f"The number of rows of {others} of {len(compared)} datasets, listed below.")
+    return said
+
+
+def _changed_tests(
+    tests: Mapping[str, Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], passed: set[str]
+) -> list[str]:
+    broken, broken_before = (
+        {name for name, test in found.items() if test["status"] in BROKEN} for found in (tests, before)
+    )
+    warned, warned_before = (
+        {name for name, test in found.items() if test["status"] == "warn"} for found in (tests, before)
+    )
+    return _listed(
+        {
+            "Tests that fail now": broken - broken_before,
+            "Tests that failed and pass now": broken_before & passed,
+            "Tests that warn now": warned - warned_before - broken_before,
+            "Tests that warned and pass now": (warned_before & passed) - warned,
+        }
+    )
+
+
+def _listed(found: Mapping[str, set[str]]) -> list[str]:
+    return [f"{what}: {', '.join(sorted(names))}." for what, names in found.items() if names]
+
+
+def moment(at: datetime | str) -> str:
+    """A moment as a person reads it, in UTC, to the second."""
+    read = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{read.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it: 48 s, 12 min 5 s, 1 h 2 min."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def write(data: Mapping[str, Any], folder: Path, state: Path) -> Path:
@@ -162,9 +290,16 @@ def write(data: Mapping[str, Any], folder: Path, state: Path) -> Path:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters |= {
+        "moment": moment,
+        "duration": duration,
+        "outcome": lambda name: OUTCOMES[name.upper()],
+    }
     texts = {
         # the page first: a job whose JSON is there is finished
-        "report.html": environment.from_string(template).render(job=data, folder=folder.name),
+        "report.html": environment.from_string(template).render(
+            job=data, folder=folder.name, statuses_of_failure=BROKEN
+        ),
         "report.json": json.dumps(data, indent=2, ensure_ascii=False) + "\n",
     }
     for place in (folder, state / "latest"):
@@ -177,5 +312,6 @@ def write(data: Mapping[str, Any], folder: Path, state: Path) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there with all of its text or not at all, whenever the process is killed."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8")
+    # a message may hold half of a character, from a database or a file's name of another encoding
+    new.write_text(text, encoding="utf-8", errors="backslashreplace")
     new.replace(path)

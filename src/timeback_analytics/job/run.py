@@ -11,6 +11,7 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,21 +23,28 @@ import yaml
 from psycopg import sql
 
 from timeback_analytics.checkpoint import Checkpoint, models_behind, suites
-from timeback_analytics.checkpoint_report import as_data
+from timeback_analytics.checkpoint_report import as_data, lines_about, status
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job import report
 from timeback_analytics.job.dbt_runs import DbtRuns, Ran, Result, profiles_folder
 from timeback_analytics.job.lock import AnotherJobError, JobLock, NoConnectionError, is_connection_trouble
+from timeback_analytics.job.refreshes import Refreshes, in_words
 from timeback_analytics.lineage import published_models, read_manifest
 
 LONGEST_WAIT_SECONDS = 60.0
+REMIND_SECONDS = 10.0
+"""How long a step that was told to end may take before it is told again."""
 SETTINGS = ("app.allowed_org_ids", "app.allowed_roar_org_ids")
 """Whose scope a session asks for."""
-STORED = ("table", "incremental", "materialized_view")
+SAID_LINES = 20
+"""How many of a step's details are said at once; the report has all."""
 RUNNING = "running.json"
 REPORT = "report.json"
+DBT_LOG = "dbt.log"
+FILES = ("checkpoint.html", DBT_LOG)
+"""What may be in a job's folder beside its report."""
 
 
 class Exit(enum.IntEnum):
@@ -82,6 +90,8 @@ class Step:
     """ok, warning, failed, skipped (on purpose) or not run (because of an earlier failure)."""
     sentence: str = ""
     details: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What is not as it should be, and is no failure."""
     seconds: float = 0.0
 
 
@@ -117,12 +127,14 @@ class Job:
         self._started = datetime.now(UTC)
         self._folder = options.state / f"{self._started:%Y%m%dT%H%M%S}Z-{os.getpid()}"
         self._steps: list[Step] = []
+        self._step_began = 0.0
         self._tries: list[str] = []
         # what is not known without a connection is empty
         self._about = dict.fromkeys(("target", "database", "host", "schema", "role", "server"), "")
         self._about |= {"target": options.target, "schema": options.schema}
         self._killed: list[str] = []
-        self._previous: dict[str, Any] | None = None
+        self._earlier = report.Earlier()
+        self._refreshes = Refreshes(options.schema)
         self._loaded_seeds: dict[str, str] | None = None
         self._ran: dict[str, Ran] = {}
         self._rows: dict[str, dict[str, Any]] = {}
@@ -140,29 +152,43 @@ class Job:
         )
 
     def run(self) -> tuple[Exit, dict[str, Any] | None]:
-        """Do it all; gives how it ends and the report, None where there is none because nothing was done.
-
-        Raises:
-            TimebackError: the database cannot hold the lock.
-        """
+        """Do it all; gives how it ends and the report, None where there is none because nothing was done."""
         with self._signals():
             try:
                 return self._run()
             except AnotherJobError as error:
-                self._say(str(error))
+                if len(self._steps) > 1:
+                    # this one was under way, and lost its lock to the other one
+                    self._fail_rest("connect", str(error))
+                    self._see_refreshes()
+                    return self._finish(Exit.ANOTHER_JOB)
+                self._say(f"{error} This one does nothing.")
                 return Exit.ANOTHER_JOB, None
             except NoConnectionError as error:
                 self._fail_rest("connect", str(error))
                 return self._finish(Exit.NO_CONNECTION)
             except (KeyboardInterrupt, JobInterruptedError):
                 self._fail_rest("interrupted", f"ended by {self._signal or 'SIGINT'}")
+                self._see_refreshes()
                 return self._finish(Exit.INTERRUPTED)
+            except Exception as error:
+                # whatever it is: a job without a report leaves the one before it to be read as the latest
+                is_plain = isinstance(error, TimebackError | OSError)
+                self._fail_rest(
+                    "job",
+                    str(error) if is_plain else f"{type(error).__name__}: {' '.join(str(error).split())}",
+                    [] if is_plain else ["".join(traceback.format_exception(error)).strip()],
+                )
+                self._see_refreshes()
+                return self._finish(Exit.UNFORESEEN)
             finally:
                 self._lock.release()
 
     # -- the way through ---------------------------------------------------------------------------
 
     def _run(self) -> tuple[Exit, dict[str, Any]]:
+        # a log that jobs append to shows whose lines follow
+        self._say(f"Job of {report.moment(self._started)}")
         self._with_retries(Step("connect"), self._connect)
         self._begin_folder()
         code = Exit.GREEN
@@ -178,7 +204,7 @@ class Job:
         stopped = False
         for name, action, exit_code, is_needed in plan:
             step = Step(name)
-            if stopped and name != "rows":
+            if stopped and name not in ("refresh", "rows"):
                 self._steps.append(step)
                 continue
             self._note_running(name)
@@ -192,7 +218,7 @@ class Job:
     def _with_retries(self, step: Step, action: Callable[[Step], None]) -> None:
         """Take a step; when the connection breaks, get a new one and take it again, with a growing wait."""
         self._steps.append(step)
-        started = time.monotonic()
+        self._step_began = started = time.monotonic()
         tried = 0
         while True:
             try:
@@ -200,14 +226,15 @@ class Job:
                 if not self._lock.is_held and step.name != "connect":
                     self._connect(Step("connect"))
                 self._is_in_step = True
-                action(step)
-                self._is_in_step = False
+                try:
+                    action(step)
+                finally:
+                    self._is_in_step = False
                 self._raise_if_interrupted()
                 if self._lock.is_lost:
                     raise _TransientError("the session that keeps other jobs out was lost")
                 break
             except (_TransientError, NoConnectionError, KeyboardInterrupt, psycopg.OperationalError) as error:
-                self._is_in_step = False
                 if isinstance(error, KeyboardInterrupt) and not self._lock.is_lost:
                     raise
                 self._raise_if_interrupted()
@@ -219,7 +246,6 @@ class Job:
                 )
                 if tried >= self._options.retries or getattr(error, "is_final", False):
                     step.status, step.sentence = "failed", why
-                    step.seconds = round(time.monotonic() - started, 1)
                     raise NoConnectionError(why, is_final=True) from error
                 wait = min(2.0**tried, LONGEST_WAIT_SECONDS)
                 tried += 1
@@ -227,6 +253,7 @@ class Job:
                 self._say(f"  {why}. Trying again in {wait:.0f} s ({tried} of {self._options.retries}).")
                 self._lock.release()
                 step.details.clear()
+                step.warnings.clear()
                 time.sleep(wait)
         step.seconds = round(time.monotonic() - started, 1)
 
@@ -263,18 +290,25 @@ class Job:
                 # whoever asks twice does not want to wait for a report
                 os._exit(Exit.INTERRUPTED)
             self._signal = signal.Signals(number).name
+            # Python drops what is raised while it clears an object away, and the step goes on
+            reminder.start()
             raise KeyboardInterrupt
 
+        reminder = threading.Timer(REMIND_SECONDS, self._lost)
+        reminder.daemon = True
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
         before = {number: signal.signal(number, interrupt) for number in numbers}
         try:
             yield
         finally:
+            reminder.cancel()
+            if reminder.is_alive():
+                reminder.join()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def _lost(self) -> None:
-        """The lock is gone, so another job may begin: what is under way must end."""
+        """The lock is gone, so another job may begin, or the job was told to end: what is under way must."""
         if threading.main_thread().is_alive():
             os.kill(os.getpid(), signal.SIGUSR1)
 
@@ -317,7 +351,7 @@ class Job:
             step.details = ran.messages
             return
         tables = len(self._manifest["sources"])
-        step.status, step.sentence = "ok", f"{tables} tables are as the catalog reads them"
+        step.status, step.sentence = "ok", f"{tables} tables, as the catalog reads them"
         asked_for = self._options.variables.get("source_freshness") or self._project_variable(
             "source_freshness"
         )
@@ -350,6 +384,8 @@ class Job:
         return (yaml.safe_load(text).get("vars") or {}).get(name)
 
     def _deploy(self, step: Step) -> None:
+        # also what a try before this one refreshed
+        self._look_at_refreshes()
         seeds = self._seeds_to_load()
         if seeds:
             seeded = self._invoke("seed", "--select", *seeds)
@@ -361,12 +397,12 @@ class Job:
         models = [one for one in ran.results if one.kind == "model"]
         counts: dict[str, int] = {}
         for one in models:
-            outcome = one.status if one.status != "success" else _outcome(one)
-            counts[outcome] = counts.get(outcome, 0) + 1
+            counts[one.outcome] = counts.get(one.outcome, 0) + 1
         said = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
         step.details = [*(f"{one.name}: {one.message}" for one in ran.results if one.failed), *ran.notes]
+        step.warnings = list(ran.warnings)
         if ran.success:
-            step.status, step.sentence = "ok", said
+            step.status, step.sentence = "warning" if ran.warnings else "ok", said
         else:
             step.status = "failed"
             step.sentence = said or "dbt run stopped before the first model"
@@ -388,16 +424,48 @@ class Job:
 
     def _refresh(self, step: Step) -> None:
         """What is stored was brought up to date by `dbt run`; here it is told."""
-        stored = [one for one in self._ran["deploy"].results if one.materialized in STORED]
-        if not stored:
-            step.status, step.sentence = "skipped", "nothing is stored: every dataset reads live"
+        ran = self._ran.get("deploy")
+        if ran is None or not (ran.success or ran.results):
             return
-        step.status = "ok"
-        step.sentence = f"{len(stored)} stored, in {sum(one.seconds for one in stored):.1f} s"
-        step.details = [
-            f"{one.name}: {'? rows' if one.rows is None else f'{one.rows:,} rows'}, {one.seconds:.1f} s"
-            for one in stored
-        ]
+        self._look_at_refreshes()
+        stored = [one for one in ran.results if one.is_stored]
+        if not stored:
+            # after a failed deploy views may read on what an earlier one stored
+            if ran.success:
+                step.status, step.sentence = "skipped", "nothing is stored: every dataset reads live"
+            return
+        done = self._refreshes.done
+        behind = [one for one in stored if one.name not in done]
+        step.status = "failed" if behind else "ok"
+        step.sentence = (
+            f"{len(stored) - len(behind)} of {len(stored)} stored models brought up to date, "
+            f"which took {sum(one.seconds for one in stored):.1f} s of the deploy: {in_words(done.values())}"
+        )
+        step.details = [self._refresh_in_words(one) for one in stored]
+
+    def _refresh_in_words(self, model: Result) -> str:
+        done = self._refreshes.done.get(model.name)
+        if done is None:
+            last = self._refreshes.last_times.get(model.name)
+            state = f"shows the state of {report.moment(last)}" if last else "has no rows yet"
+            return f"{model.name}: not brought up to date, {state}"
+        how = f"{in_words([done])}, {model.seconds:.1f} s"
+        if done.since is None:
+            return f"{model.name}: filled for the first time, {how}"
+        if done.is_whole:
+            return f"{model.name}: worked out anew as a whole, {how}"
+        changed = ", ".join(f"{name} {count:,}" for name, count in done.changed_rows.items())
+        return f"{model.name}: {how}; rows new or corrected since {report.moment(done.since)}: {changed}"
+
+    def _look_at_refreshes(self) -> None:
+        with self._session() as conn:
+            self._refreshes.look(conn)
+
+    def _see_refreshes(self) -> None:
+        """See what was refreshed before the job came to its end, if the database answers."""
+        if any(step.name == "deploy" for step in self._steps):
+            with contextlib.suppress(psycopg.Error, TimebackError):
+                self._look_at_refreshes()
 
     def _test(self, step: Step) -> None:
         if not self._options.tests:
@@ -422,8 +490,8 @@ class Job:
         if left_out:
             step.sentence += f"; those of {len(left_out)} scoped datasets are left out, see below"
             step.details.append(self._why_not_everyone("Tests of scoped datasets"))
-        step.details += [f"failed: {one.name}: {one.message}" for one in failed]
-        step.details += [f"warned: {one.name}: {one.message}" for one in warned]
+        step.details += [f"{one.name}: {one.message}" for one in failed]
+        step.warnings = [f"{one.name}: {one.message}" for one in warned]
         if ran.success:
             step.status = "warning" if warned or left_out else "ok"
         else:
@@ -494,11 +562,10 @@ class Job:
         finally:
             checkpoint.close()
         data = as_data(results, {"target": self._options.target, **about}, datetime.now(UTC))
-        _, page = write_checkpoint(data, self._folder)
+        write_checkpoint(data, self._folder)
         counts = data["counts"]
         step.sentence = (
-            f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned: "
-            f"{page.name}"
+            f"{counts['passed']} rules hold, {counts['failed']} failed, {counts['warning']} warned"
         )
         if data["nothing_shown"] and self._source_is_empty():
             step.status, step.sentence = (
@@ -506,13 +573,13 @@ class Job:
                 "the operational tables are empty: there is nothing to check",
             )
             return
-        for dataset, found in data["datasets"].items():
-            for rule in found["rules"]:
-                if rule["status"] != "passed":
-                    broken = rule["error"] or f"{rule['broken_rows']} rows"
-                    step.details.append(
-                        f"{rule['status']}: {dataset} {rule['column'] or ''} {rule['rule']}: {broken}"
-                    )
+        for outcome in (outcome for _, found in results for outcome in found):
+            # without the keys of the rows, which the page has
+            lines = "\n".join(list(lines_about(outcome))[:2])
+            if status(outcome) == "failed":
+                step.details.append(lines)
+            elif status(outcome) == "warning":
+                step.warnings.append(lines)
         step.status = "failed" if not data["success"] else "warning" if counts["warning"] else "ok"
 
     def _source_is_empty(self) -> bool:
@@ -529,7 +596,7 @@ class Job:
             step.status, step.sentence = "skipped", "the project could not be read"
             return
         everyone = self._ask_may_see_everyone()
-        before = (self._previous or {}).get("rows", {}).get("datasets", {})
+        before = (self._earlier.counted or {}).get("rows", {}).get("datasets", {})
         datasets = published_models(self._manifest)
         with self._session() as conn:
             for setting in SETTINGS:
@@ -604,18 +671,19 @@ class Job:
                 running = _read_json(folder / RUNNING) or {}
                 if _same_catalog(running.get("about"), self._about):
                     self._killed.append(
-                        f"The job that began at {running['started_at']} on {running['host']} was ended "
+                        f"The job that began at {report.moment(running['started_at'])} on "
+                        f"{running['host']} was ended "
                         f"during {running['step']}, before it could write a report."
                     )
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            if self._previous is None:
-                found = _read_json(folder / REPORT)
-                if found and _same_catalog(found.get("about"), self._about):
-                    if self._loaded_seeds is None:
-                        self._loaded_seeds = found["seeds"]
-                    if found["rows"]["datasets"]:
-                        self._previous = found
+            if self._earlier.is_complete:
+                continue
+            found = _read_json(folder / REPORT)
+            if found and _same_catalog(found.get("about"), self._about):
+                self._earlier.add(folder.name, found)
+                if self._loaded_seeds is None:
+                    self._loaded_seeds = found["seeds"]
         for sentence in self._killed:
             self._say(f"  {sentence}")
 
@@ -629,25 +697,42 @@ class Job:
         }
         report.write_whole(self._folder / RUNNING, json.dumps(running, indent=2))
 
-    def _fail_rest(self, name: str, sentence: str) -> None:
+    def _fail_rest(self, name: str, sentence: str, details: Sequence[str] = ()) -> None:
         """Note in the step that was under way why it ended."""
         if self._steps and self._steps[-1].status in ("not run", "failed"):
             step = self._steps[-1]
+            step.seconds = round(time.monotonic() - self._step_began, 1)
         else:
             step = Step(name)
             self._steps.append(step)
         step.status, step.sentence = "failed", sentence
+        step.details += details
         self._say_step(step)
 
+    def _facts(self) -> str:
+        """What the heavy datasets read since this deploy: stored or live; empty where it did not succeed."""
+        ran = self._ran.get("deploy")
+        if ran is None or not ran.success:
+            return ""
+        return "stored" if any(one.is_stored for one in ran.results) else "live"
+
     def _say_step(self, step: Step) -> None:
+        if step.status == "not run":
+            return
         self._say(f"{step.name:<8} {step.status:<8} {step.seconds:>7.1f} s  {step.sentence}")
         if step.status == "failed" or step.name == "deploy":
-            for detail in step.details[:20]:
+            # tests and the check warn of much that is the same each time
+            told = [*step.details, *(step.warnings if step.name == "deploy" else ())]
+            for detail in told[:SAID_LINES]:
                 for line in detail.splitlines()[:12]:
                     self._say(f"    {line}")
+            if len(told) > SAID_LINES:
+                self._say(f"    and {len(told) - SAID_LINES} more, in the report")
 
     def _finish(self, code: Exit) -> tuple[Exit, dict[str, Any]]:
         """Write the report, keep the newest ones, and say in one line how it went."""
+        if code is Exit.GREEN:
+            (self._folder / DBT_LOG).unlink(missing_ok=True)
         data = report.as_data(
             code=code,
             about=self._about,
@@ -656,8 +741,12 @@ class Job:
             steps=self._steps,
             tries=self._tries,
             killed=self._killed,
+            files=[name for name in FILES if (self._folder / name).exists()],
             deployed=self._ran.get("deploy"),
             tested=self._ran.get("tests"),
+            refreshed=self._refreshes.done,
+            facts=self._facts(),
+            variables=self._options.variables,
             rows=self._rows,
             rows_how=self._rows_how,
             seeds={
@@ -667,23 +756,20 @@ class Job:
             }
             if "deploy" in self._ran
             else self._loaded_seeds or {},
-            previous=self._previous,
+            earlier=self._earlier,
         )
-        page = report.write(data, self._folder, self._options.state)
+        try:
+            page = report.write(data, self._folder, self._options.state)
+        except OSError as error:
+            self._say(f"{data['sentence']} Its report cannot be written: {error}")
+            return code or Exit.UNFORESEEN, data
         (self._folder / RUNNING).unlink(missing_ok=True)
         shutil.rmtree(self._dbt.target_path, ignore_errors=True)
-        if code is Exit.GREEN:
-            (self._folder / "dbt.log").unlink(missing_ok=True)
         done = [one for one in sorted(self._options.state.glob("*Z-*")) if (one / REPORT).exists()]
         for folder in done[: -self._options.keep]:
             shutil.rmtree(folder, ignore_errors=True)
         self._say(f"{data['sentence']} Report: {page}" + (f" Next: {data['next']}" if data["next"] else ""))
         return code, data
-
-
-def _outcome(one: Result) -> str:
-    """What became of a model: our view materialization says it, a stored model was refreshed."""
-    return "refreshed" if one.materialized in STORED else one.message
 
 
 def _same_catalog(one: Mapping[str, str] | None, other: Mapping[str, str]) -> bool:
