@@ -57,18 +57,38 @@
     does not do, stored models find their changes in the tables themselves.
 -#}
 {% macro collect_changes() %}
-    {%- set slot = var('replication_slot') -%}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- if var('stored_facts') -%}
-            {%- do collect_batches(slot) -%}
-        {%- elif slot -%}
-            {%- do exceptions.warn(
-                "replication_slot is set and stored_facts is not: nobody reads what the slot " ~ slot ~ " keeps, and it keeps "
-                ~ "the server's log of changes from then on. Take it away until stored_facts is back: "
-                ~ "select pg_drop_replication_slot('" ~ slot ~ "');"
-            ) -%}
+            {%- do collect_batches(var('replication_slot')) -%}
+        {%- else -%}
+            {%- do warn_of_unread_slots() -%}
         {%- endif -%}
     {%- endif -%}
+{% endmacro %}
+
+
+{#- Of the slot that is asked for, and of the one that runs with stored facts have read: without those nobody does. -#}
+{% macro warn_of_unread_slots() %}
+    {%- set refresh_log = load_relation(api.Relation.create(
+        database=target.dbname, schema=generate_schema_name('internal', none), identifier='refresh_log'
+    )) -%}
+    {%- call statement('unread_slots', fetch_result=True) -%}
+        select slot_name::text as slot_name
+        from pg_catalog.pg_replication_slots
+        where
+            slot_name = {{ dbt.string_literal(var('replication_slot')) }}
+            {%- if refresh_log %}
+            or slot_name in (select slot_name from {{ refresh_log }})
+            {%- endif %}
+        order by slot_name
+    {%- endcall -%}
+    {%- for slot in load_result('unread_slots').table.columns['slot_name'].values() -%}
+        {%- do exceptions.warn(
+            "Nobody reads the replication slot " ~ slot ~ " without stored_facts, and it keeps the server's log of changes "
+            ~ "from where it was last read. Have it dropped until stored_facts is back: "
+            ~ "select pg_drop_replication_slot('" ~ slot ~ "');"
+        ) -%}
+    {%- endfor -%}
 {% endmacro %}
 
 
@@ -267,8 +287,8 @@
             advice := format(
                 'Stored facts find their changes in the tables themselves meanwhile. To have the log read, an '
                 'administrator of the operational database runs:' || chr(10)
-                || coalesce(format('  select pg_drop_replication_slot(%L);' || chr(10), found ->> 'slot_name'), '')
-                || case when feeding.oid is null then '  create publication %I for table %s with (publish_via_partition_root = true);' || chr(10) else '' end
+                || case when found is null then '' else '  select pg_drop_replication_slot(%1$L);' || chr(10) end
+                || case when feeding.oid is null then '  create publication %1$I for table %2$s with (publish_via_partition_root = true);' || chr(10) else '' end
                 || '  select pg_create_logical_replication_slot(%1$L, ''pgoutput'');',
                 slot,
                 (
