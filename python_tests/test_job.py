@@ -27,6 +27,8 @@ from timeback_analytics.job.refreshes import Refreshes
 from timeback_analytics.job.run import Exit
 from timeback_analytics.server import EmbeddedServer
 
+pytestmark = pytest.mark.takes_long
+
 DEPLOYER = "job_test_deployer"
 THINGS = "select id, name from {{ ref('int_thing') }}"
 COLUMNS = {"id": "integer", "name": "text"}

@@ -321,13 +321,14 @@
             end;
         end if;
         if slot = '' or problems <> '{}' then
+            if problems <> '{}' then
+                problems := problems || advice;
+            end if;
             if last_log.slot_name is not null and last_log.slot_name <> slot then
                 problems := problems || format(
                     'The slot %s is not read any more. Where it is not to be read again, have it dropped, since it '
                     'keeps the server''s log: select pg_drop_replication_slot(%L);', last_log.slot_name, last_log.slot_name
                 );
-            elsif problems <> '{}' then
-                problems := problems || advice;
             end if;
             if last_log.slot_name is not null then
                 delete from {{ internal_schema() }}.refresh_log;
