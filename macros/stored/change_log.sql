@@ -414,11 +414,7 @@
 
         create temporary table log_part on commit drop as
         with recursive part (source_name, relation) as (
-            select source_name, relation from pg_temp.log_source where feed is not null
-            union
-            select part.source_name, pg_inherits.inhrelid
-            from part
-            inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent
+            {{ tables_and_partitions('select source_name, relation from pg_temp.log_source where feed is not null') }}
         )
 
         select source_name, relation from part;

@@ -20,8 +20,8 @@
     those bear on now, and those of the stored rows that use them, are worked out anew, all by index.
 
     Without a log, what tells a new version of a row for certain is the transaction that wrote it, xmin. A
-    refresh notes the oldest transaction that was
-    still running, its horizon: whatever older ones wrote was there to be read. At the next refresh
+    refresh notes the oldest transaction that was still running, its horizon: whatever older ones wrote was
+    there to be read. At the next refresh
     - a row written at or after that horizon is new or corrected, and the keys that it bears on are
       worked out anew (those of subtransactions too, whose numbers are above their parent's);
     - the rows written before it can only have become fewer. As many as there are corrected ones that
@@ -37,7 +37,8 @@
     Everything is worked out anew where that cannot be told: the first time, when the definition of the
     model or of a view below it changed, when the source is another table or has other partitions, is a
     view or a foreign table, or hides rows from the deploying role by a policy; when changes were found in
-    another way last time, or the log has a gap; and where more than a fifth of the rows changed. --full-refresh does so and also writes every row again, in order.
+    another way last time, or the log has a gap; and where more than a fifth of the rows changed.
+    --full-refresh does so and also writes every row again, in order.
 -#}
 {% macro refresh_stored_rows(relation, names, sql) %}
     {%- set state = internal_schema() ~ '.refresh_state' -%}
@@ -49,10 +50,7 @@
     {%- set live = relation_of_model(model['depends_on']['nodes'], config.require('meta')['live']) -%}
     {%- set origins = relation_of_model(model['depends_on']['nodes'], config.require('meta')['origins']) -%}
     {%- set key_list = key | join(', ') -%}
-    {%- set same_row = [] -%}
-    {%- for name in key -%}
-        {%- do same_row.append('worked_out.' ~ name ~ ' = stored.' ~ name) -%}
-    {%- endfor -%}
+    {%- set same_row = [same_columns('worked_out', 'stored', key)] -%}
     {%- for name in names if name not in key -%}
         {%- do same_row.append('worked_out.' ~ name ~ ' is not distinct from stored.' ~ name) -%}
     {%- endfor -%}
@@ -127,40 +125,36 @@ begin
         where pg_class.relkind = 'v'
     ),
 
-    source (source_name, oid) as (
+    source (source_name, relation) as (
         values
         {%- for source_name in made_from %}
         ({{ dbt.string_literal(source_name) }}, '{{ relation_of_source(source_name) }}'::regclass::oid){{ ',' if not loop.last }}
         {%- endfor %}
     ),
 
-    part (source_name, oid) as (
-        select source.source_name, source.oid from source
-        union
-        select part.source_name, pg_inherits.inhrelid
-        from part
-        inner join pg_catalog.pg_inherits on part.oid = pg_inherits.inhparent
+    part (source_name, relation) as (
+        {{ tables_and_partitions('select source_name, relation from source') }}
     ),
 
     told as (
         select
             part.source_name,
             case
-                when bool_and(pg_class.relkind in ('r', 'p') and not row_security_active(part.oid))
+                when bool_and(pg_class.relkind in ('r', 'p') and not row_security_active(part.relation))
                     then md5(concat_ws(
                         '/',
                         (select fingerprint from definition),
                         (select oid from pg_catalog.pg_database where datname = current_database()),
                         '{{ relation }}'::regclass::oid,
-                        string_agg(part.oid::text, ',' order by part.oid)
+                        string_agg(part.relation::text, ',' order by part.relation)
                     ))
             end as fingerprint,
             log_source.feed
         from part
-        inner join pg_catalog.pg_class on part.oid = pg_class.oid
+        inner join pg_catalog.pg_class on part.relation = pg_class.oid
         left join source on part.source_name = source.source_name
         left join {{ internal_schema() }}.refresh_log_source as log_source
-            on source.source_name = log_source.source_name and source.oid = log_source.relation
+            on source.source_name = log_source.source_name and source.relation = log_source.relation
         group by part.source_name, log_source.feed
     )
 
@@ -263,9 +257,7 @@ begin
 
     create temporary table noted_key on commit drop as
     select distinct
-        {% for name in key -%}
-        noted.{{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ qualified('noted', key) }}
     from {{ pending }} as pending
     cross join lateral jsonb_populate_record(null::{{ relation }}, pending.row_key) as noted
     where pending.model_name = {{ model_name }};
@@ -279,9 +271,7 @@ begin
     {% for source_name, id in made_from.items() %}
     create temporary table origin_{{ source_name }} on commit drop as
     select
-        {% for name in key -%}
-        origin.{{ name }},
-        {% endfor -%}
+        {{ qualified('origin', key) }},
         changed_row.{{ id }} as row_id,
         changed_row.is_unsettled
     from changed_{{ source_name }} as changed_row
@@ -309,9 +299,7 @@ begin
     elsif is_logged then
         insert into refresh_key ({{ key_list }}, is_unsettled)
         select
-            {% for name in key -%}
-            stored.{{ name }},
-            {% endfor -%}
+            {{ qualified('stored', key) }},
             false
         from changed_{{ source_name }} as changed_row
         inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }};
@@ -323,21 +311,17 @@ begin
         from origin_{{ source_name }} as origin
         inner join {{ relation }} as stored
             on
-                {% for name in key -%}
-                origin.{{ name }} = stored.{{ name }} and
-                {% endfor -%}
-                origin.row_id = stored.{{ id }}
+                {{ same_columns('origin', 'stored', key) }}
+                and origin.row_id = stored.{{ id }}
         where not exists (
             select
             from noted_key
-            where {% for name in key %}noted_key.{{ name }} = origin.{{ name }}{{ ' and ' if not loop.last }}{% endfor %}
+            where {{ same_columns('noted_key', 'origin', key) }}
         );
         if lost <> 0 then
             insert into refresh_key ({{ key_list }}, is_unsettled)
             select
-                {% for name in key -%}
-                stored.{{ name }},
-                {% endfor -%}
+                {{ qualified('stored', key) }},
                 false
             from {{ relation }} as stored
             where
@@ -376,9 +360,7 @@ begin
 
             insert into refresh_row ({{ names | join(', ') }})
             select
-                {% for name in names -%}
-                live.{{ name }}{{ ',' if not loop.last }}
-                {% endfor %}
+                {{ qualified('live', names) }}
             from (
                 select distinct {{ key_list }}
                 from refresh_key
@@ -386,7 +368,7 @@ begin
             cross join lateral (
                 select {{ names | join(', ') }}
                 from {{ live }} as of_key
-                where {% for name in key %}of_key.{{ name }} = wanted.{{ name }}{{ ' and ' if not loop.last }}{% endfor %}
+                where {{ same_columns('of_key', 'wanted', key) }}
                 offset 0
             ) as live;
             analyze refresh_row;
@@ -397,10 +379,8 @@ begin
                 from refresh_key
             ) as wanted
             where
-                {% for name in key -%}
-                stored.{{ name }} = wanted.{{ name }} and
-                {% endfor -%}
-                not exists (
+                {{ same_columns('stored', 'wanted', key) }}
+                and not exists (
                     select
                     from refresh_row as worked_out
                     where {{ same_row | join(' and ') }}
@@ -472,4 +452,26 @@ $refresh$;
 {#- SQL condition: a row was written by a transaction at or after the horizon of that age. The cheaper half first. -#}
 {% macro is_changed(alias, horizon_age) -%}
     age({{ alias }}.xmin) <= {{ horizon_age }} and age({{ alias }}.xmin) >= 0
+{%- endmacro %}
+
+
+{#- SQL: columns of a relation by its alias, with commas between them. -#}
+{% macro qualified(alias, columns) -%}
+{% for name in columns %}{{ alias }}.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+
+{#- SQL condition: two relations have the same values in columns that are never null. -#}
+{% macro same_columns(alias, other, columns) -%}
+{% for name in columns %}{{ alias }}.{{ name }} = {{ other }}.{{ name }}{{ ' and ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+
+{#- SQL of a recursive CTE part (source_name, relation): the tables that a query names, and the partitions of each. -#}
+{% macro tables_and_partitions(tables) -%}
+{{ tables }}
+        union
+        select part.source_name, pg_inherits.inhrelid
+        from part
+        inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent
 {%- endmacro %}

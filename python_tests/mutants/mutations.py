@@ -1301,7 +1301,7 @@ _STORED = [
     ),
     Mutation(
         "log: partitions are none of the table",
-        CHANGE_LOG,
+        REFRESH,
         "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent",
         "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent and false",
         (STORED,),
