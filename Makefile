@@ -65,9 +65,10 @@ run: $(STAMP)
 	@$(BIN)/timeback status
 
 # Two processes, each with a server of its own; a file's tests stay together, so that they share fixtures.
-# Files are handed out in order, the long ones first, and not by their number of tests.
+# Files are handed out in order, the long ones first, and not by their number of tests. A process that a
+# test ends (a library in C can) ends the run: xdist waits for ever for one that it starts in its place.
 test: $(DEV_STAMP)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 docs: $(STAMP)
 	$(BIN)/timeback setup

@@ -280,21 +280,20 @@ def _layered(
     layers = _layers(list(boxes), lines)
     last = max(layers.values())
     # where a line passes a column on its way, it goes through a point that all lines to its end share
-    routes = [
-        [
-            line.start,
-            *((line.end, layer) for layer in range(layers[line.start] + 1, layers[line.end])),
-            line.end,
-        ]
-        for line in lines
-    ]
+    routes = [_route(line, layers) for line in lines]
     stops: dict[_Stop, int] = dict(layers)
     stops.update({stop: stop[1] for route in routes for stop in route[1:-1]})
     places = list(stops)
     pairs = dict.fromkeys(pair for route in routes for pair in pairwise(route))
-    graph = igraph.Graph(
-        n=len(places), edges=[(places.index(start), places.index(end)) for start, end in pairs], directed=True
+    # Every edge leads one column on: igraph 1.0 reads memory that is not its own, and at times ends the
+    # process, where it has to put points of its own on an edge that passes columns or leads backwards.
+    steps = dict.fromkeys(
+        (places.index(start), places.index(end))
+        if stops[start] < stops[end]
+        else (places.index(end), places.index(start))
+        for start, end in pairs
     )
+    graph = igraph.Graph(n=len(places), edges=list(steps), directed=True)
     # igraph draws from top to bottom: its x is the order in a column here
     layout = graph.layout_sugiyama(layers=list(stops.values()), maxiter=1000)
     order = dict(zip(places, (x for x, _ in layout.coords[: len(places)]), strict=True))
@@ -340,6 +339,13 @@ def _layered(
 
 _Stop = str | tuple[str, int]
 """A box by its name, or the point that lines to a box pass on their way: the box's name, the column."""
+
+
+def _route(line: Line, layers: dict[str, int]) -> list[_Stop]:
+    """Where a line goes: from its start, through a point in each column between, to its end."""
+    start, end = layers[line.start], layers[line.end]
+    between = range(start + 1, end) if start < end else range(start - 1, end, -1)
+    return [line.start, *((line.end, layer) for layer in between), line.end]
 
 
 def _layers(names: list[str], lines: list[Line]) -> dict[str, int]:
