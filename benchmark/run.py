@@ -7,7 +7,6 @@ machines differ, ratios less. Among the forms is the catalog's own materialized 
 beside the live one; what its refresh costs after changes is measured on a copy of the database.
 """
 
-import json
 import os
 import re
 import statistics
@@ -17,11 +16,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python_tests"))
 
 import click
 import psycopg
 
+from stored_mode import StoredRefreshes
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.project import project_root, state_dir
 from timeback_analytics.server import EmbeddedServer
@@ -254,51 +256,28 @@ def deploy(server: EmbeddedServer, database: str, schema: str = "analytics", *ar
     return target
 
 
-def refresh_scripts(target: Path) -> dict[str, str]:
-    """model -> the SQL with which dbt brought it up to date, of every stored model of dbt's target folder."""
-    return {
-        path.stem: path.read_text()
-        for path in sorted((target / "run").rglob("*_stored.sql"))
-        if "models" in path.parts
-    }
-
-
 class LoggedCopy:
     """A copy of a database, whose stored models read changes from a replication slot; dropped at the end.
 
     Args:
         server: the benchmark's.
-        database: what is copied: a database with the catalog in materialized mode.
-        target: dbt's target folder of that deploy.
+        refreshes: those of a database with the catalog in materialized mode, which is copied.
     """
 
     NAME = "changes_from_log"
 
-    def __init__(self, server: EmbeddedServer, database: str, target: Path) -> None:
+    def __init__(self, server: EmbeddedServer, refreshes: StoredRefreshes) -> None:
         self.server = server
-        self.database = database
-        self.scripts = {
-            model: script.replace(f'"{database}".', f'"{self.NAME}".')
-            for model, script in refresh_scripts(target).items()
-        }
-        nodes = json.loads((target / "manifest.json").read_text())["nodes"].values()
-        self.made_from = {
-            node["name"]: {source: f"{SCHEMA}.{source}" for source in node["config"]["meta"]["made_from"]}
-            for node in nodes
-            if node["name"] in self.scripts
-        }
+        self.database = refreshes.database
+        self.refreshes = refreshes.in_copy(self.NAME)
 
-    def __enter__(self) -> "LoggedCopy":
+    def __enter__(self) -> Self:
         with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"drop database if exists {self.NAME} with (force)")
             connection.execute(f"create database {self.NAME} template {self.database} strategy file_copy")
         self.connection = psycopg.connect(self.server.dsn(self.NAME), autocommit=True)
         self.connection.execute("set jit = off")
-        tables = sorted({table for of_model in self.made_from.values() for table in of_model.values()})
-        self.connection.execute(
-            f"create publication {self.NAME} for table {', '.join(f'{table} (id)' for table in tables)}"
-        )
-        self.connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self.NAME])
+        self.refreshes = self.refreshes.with_slot(self.connection)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -317,45 +296,34 @@ class LoggedCopy:
         """Reads the log and brings the stored models up to date.
 
         Returns:
-            How many changes the log had, and the seconds that reading it and each model took.
+            How many changed rows were read from the log, and the seconds that reading it and each model took.
         """
-        seconds = {}
-        changes = 0
         started = time.monotonic()
-        is_done = False
-        while not is_done:
-            problems, is_done, read = self.connection.execute(
-                f"""select problems, is_done, changes
-                from {STORED_SCHEMA}_internal.collect_changes(%s, %s, 200000)""",
-                [self.NAME, json.dumps(self.made_from)],
-            ).fetchone()
-            if problems:
-                raise click.ClickException("\n".join(problems))
-            changes += read
-            self.connection.execute(
-                f"""select pg_replication_slot_advance(slot_name, collected_to)
-                from {STORED_SCHEMA}_internal.refresh_log"""
-            )
-        seconds["the log"] = time.monotonic() - started
-        for model, script in self.scripts.items():
+        if problems := self.refreshes.collect(self.connection):
+            raise click.ClickException("\n".join(problems))
+        seconds = {"the log": time.monotonic() - started}
+        (changes,) = self.connection.execute(
+            f"select count(*) from {self.refreshes.internal}.refresh_change"
+        ).fetchone()
+        for model in self.refreshes.scripts:
             started = time.monotonic()
-            with self.connection.transaction():
-                self.connection.execute(script)
+            self.refreshes.run(self.connection, model)
             seconds[model] = time.monotonic() - started
         return changes, seconds
 
 
-def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: str) -> dict[str, float]:
+def refresh_seconds(
+    dsn: str, refreshes: StoredRefreshes, students: int, rows: int, change: str
+) -> dict[str, float]:
     """Seconds that bringing each stored model up to date takes after a change; all of it is rolled back.
 
     Args:
         dsn: a database with the catalog in materialized mode.
-        target: dbt's target folder of that deploy, where the SQL of the refreshes is.
+        refreshes: those of that catalog.
         students: how many students the database has.
         rows: how many operational rows change; with 0 nothing does.
         change: which way, a key of CHANGES.
     """
-    scripts = refresh_scripts(target)
     seconds = {}
     with psycopg.connect(dsn) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -363,7 +331,7 @@ def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: st
         connection.execute("set local jit = off")
         for statement in CHANGES[change] if rows else ():
             connection.execute(statement.format(rows=rows, students=students))
-        for model, script in scripts.items():
+        for model, script in refreshes.scripts.items():
             with connection.transaction(force_rollback=True):
                 started = time.monotonic()
                 connection.execute(script)
@@ -372,13 +340,15 @@ def refresh_seconds(dsn: str, target: Path, students: int, rows: int, change: st
     return seconds
 
 
-def prepare(server: EmbeddedServer, sizes: dict[str, int], *, stored: bool = True) -> str:
+def prepare(
+    server: EmbeddedServer, sizes: dict[str, int], *, stored: bool = True
+) -> tuple[str, StoredRefreshes | None]:
     """A database with scale data of these sizes, the catalog and the other forms; what exists is kept.
 
     With `stored`, the catalog is there a second time, in materialized mode, as schema `stored`.
 
     Returns:
-        Its name.
+        Its name, and with `stored` how that one is refreshed.
     """
     database = "scale_" + "_".join(str(size) for size in sizes.values())
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
@@ -399,15 +369,17 @@ def prepare(server: EmbeddedServer, sizes: dict[str, int], *, stored: bool = Tru
             connection.execute(f"alter database loading rename to {database}")
     click.echo("Deploying the catalog ...")
     deploy(server, database)
+    refreshes = None
     if stored:
         click.echo(
             "Deploying it beside, in materialized mode; the first time this works out every attempt ..."
         )
-        deploy(server, database, STORED_SCHEMA, "--vars", "{stored_facts: true}")
+        target = deploy(server, database, STORED_SCHEMA, "--vars", "{stored_facts: true}")
+        refreshes = StoredRefreshes.of(target, database, STORED_SCHEMA, SCHEMA)
     with psycopg.connect(server.dsn(database), autocommit=True) as connection:
         connection.execute(f"set search_path = {SCHEMA}")
         connection.execute(_code(HERE / "other_forms.sql"))
-    return database
+    return database, refreshes
 
 
 def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
@@ -470,7 +442,7 @@ def main(
     server.start()
     failures: list[str] = []
     try:
-        database = prepare(server, sizes, stored=stored)
+        database, refreshes = prepare(server, sizes, stored=stored)
         dsn = server.dsn(database)
         student = 4 + schools  # of school 5
         for question, where in QUESTIONS.items() if questions else ():
@@ -505,8 +477,7 @@ def main(
             }.items():
                 cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
                 click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
-        if stored:
-            target = state_dir() / "benchmark-dbt" / f"target-{STORED_SCHEMA}"
+        if refreshes:
             steps = [
                 (change, rows)
                 for change in CHANGES
@@ -520,9 +491,9 @@ def main(
 
             click.echo("\nbringing the stored facts up to date, changes looked for in the tables")
             for change, rows in steps:
-                tell(f"{rows:,} rows {change}", refresh_seconds(dsn, target, students, rows, change))
+                tell(f"{rows:,} rows {change}", refresh_seconds(dsn, refreshes, students, rows, change))
             click.echo("\nbringing the stored facts up to date, changes read from the server's log")
-            with LoggedCopy(server, database, target) as copy:
+            with LoggedCopy(server, refreshes) as copy:
                 tell("everything, the first time", copy.refresh()[1])
                 tell("nothing, behind what that wrote", copy.refresh()[1])
                 for change, rows in steps:

@@ -612,8 +612,12 @@ def test_after_a_job_that_was_killed_the_next_one_is_green(jobs, moment):
     assert f"was ended during {'deploy' if moment == 'deploy' else ''}" in said
     assert jobs.report["models"]["things"]["outcome"] == "replaced"
     assert len(jobs.report["killed"]) == 1
+    if moment == "deploy":
+        (log,) = jobs.state.glob("*Z-*/dbt-of-the-killed.log")
+        assert "analytics.things" in log.read_text()
+        assert f"../{log.parent.name}/{log.name}" in (jobs.state / "latest" / "report.html").read_text()
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
-    assert jobs.report["killed"] == []
+    assert jobs.report["killed"] == [] == jobs.report["files"]
 
 
 def test_a_lost_lock_stops_the_step_and_the_job_tries_again(jobs, monkeypatch):

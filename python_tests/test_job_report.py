@@ -107,7 +107,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         tries=[f"deploy: {NASTY}; tried again after 1 s"],
         killed=[f"The job that began at {NO_BREAK} was ended."],
-        files=["checkpoint.html", "dbt.log"],
+        files=["checkpoint.html", "dbt.log", "dbt-of-the-killed.log"],
         deployed=Ran(False, [Result(LONG, "model", "success", "replaced", 1.0, materialized="view")]),
         tested=Ran(False, [failed, warned]),
         refreshed={LONG: Refreshed(NOON, NOON, False, 1234567, 89, {"caliper_attempt": 12345})},
@@ -192,7 +192,8 @@ def test_whoever_is_on_call_sees_what_failed_and_what_to_do(
     assert f"Stored rows of {LONG}: 1,234,567 added, 89 removed." in words
     assert "new or corrected since 2026-03-01 12:00:00 UTC: caliper_attempt 12,345" in words
     assert "students 0 7 -7 0.5" in words and "attempts too slow 40 0.5" in words
-    assert "../20260301T120000Z-1/checkpoint.html" in seen["links"]
+    for name in ("checkpoint.html", "dbt.log", "dbt-of-the-killed.log"):
+        assert f"../20260301T120000Z-1/{name}" in seen["links"]
     assert "../20260228T120000Z-1/report.html" in seen["links"]
 
 

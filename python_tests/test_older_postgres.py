@@ -2,6 +2,7 @@
 
 The server is Debian's (PostgreSQL 15; any of 14 to 17 will do), with citext and a linguistic collation,
 neither of which the embedded one has: an order that needs code points and does not say so shows here.
+TIMEBACK_OLDER_POSTGRES names the folder of another one's programs (initdb, pg_ctl, postgres).
 """
 
 import os
@@ -45,8 +46,12 @@ class OlderServer:
 @pytest.fixture(scope="module")
 def older_server(short_tmp: Path) -> Iterator[OlderServer]:
     """Debian's server in a temporary folder, run by its own user where we are root. Stopped at the end."""
-    bin_dir = next((path for path in BINARIES if (path / "initdb").exists()), None)
+    named = os.environ.get("TIMEBACK_OLDER_POSTGRES")
+    places = [Path(named)] if named else BINARIES
+    bin_dir = next((path for path in places if (path / "initdb").exists()), None)
     if bin_dir is None:
+        if named:
+            pytest.fail(f"TIMEBACK_OLDER_POSTGRES: there is no initdb in {named}")
         pytest.skip("no PostgreSQL 14 to 17 of Debian's is installed (apt-get install postgresql-15)")
     home = short_tmp / "older"
     home.mkdir()

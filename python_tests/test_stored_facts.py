@@ -14,7 +14,7 @@ import os
 import random
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from psycopg import sql
 
 from conftest import Dbt
 from expectation.operational import operational_rows, organizations_in
+from stored_mode import StoredRefreshes
 from timeback_analytics.catalog_lint import lint
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -45,61 +46,17 @@ LIVE_SCHEMA = "live"
 
 
 @dataclass(frozen=True)
-class Modes:
-    """A database with the catalog stored in `analytics` and live in `live`, and how a refresh is done.
+class Modes(StoredRefreshes):
+    """A database with the catalog stored in `analytics` and live in `live`, and how a refresh is done."""
 
-    `refreshes` are the SQL scripts of the stored models, `made_from` the operational tables of each;
-    `datasets` those that stored models are under. `slot` is the replication slot that changes are read
-    from, if any.
-    """
-
-    database: str
-    refreshes: dict[str, str]
-    made_from: dict[str, dict[str, str]]
-    datasets: tuple[str, ...]
-    slot: str = ""
-
-    def copy(self, name: str) -> Modes:
-        """The same in a copy of the database, of that name."""
-        scripts = {
-            model: script.replace(f'"{self.database}".', f'"{name}".')
-            for model, script in self.refreshes.items()
-        }
-        return replace(self, database=name, refreshes=scripts, slot="")
-
-    def with_slot(self, conn: psycopg.Connection, via_root: bool = True) -> Modes:
-        """The same with changes read from a new replication slot, called as the database is.
-
-        `via_root` is whether changes of partitions come as ones of the whole table, and ids alone.
-        """
-        tables = sorted({table for of_model in self.made_from.values() for table in of_model.values()})
-        names = ", ".join(f"{table} (id)" if via_root else table for table in tables)
-        conn.execute(
-            f"create publication {self.database} for table {names} "
-            f"with (publish_via_partition_root = {via_root})"
-        )
-        conn.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", [self.database])
-        return replace(self, slot=self.database)
+    batch: int = 5
 
     def with_other_sql(self, old: str, new: str) -> Modes:
         """The same with refreshes in which a text that each holds is another."""
-        assert all(script.count(old) == 1 for script in self.refreshes.values()), old
-        scripts = {model: script.replace(old, new) for model, script in self.refreshes.items()}
-        return replace(self, refreshes=scripts)
-
-    def collect(self, conn: psycopg.Connection, batch: int = 5) -> list[str]:
-        """Read the log to its end, in batches as the hook collect_changes does; gives what was said."""
-        while True:
-            problems, is_done = conn.execute(
-                "select problems, is_done from analytics_internal.collect_changes(%s, %s, %s)",
-                [self.slot, json.dumps(self.made_from), batch],
-            ).fetchone()
-            conn.execute(
-                "select pg_replication_slot_advance(slot_name, collected_to)"
-                " from analytics_internal.refresh_log"
-            )
-            if is_done is not False:
-                return problems
+        assert all(script.count(old) == 1 for script in self.scripts.values()), old
+        return replace(
+            self, scripts={model: script.replace(old, new) for model, script in self.scripts.items()}
+        )
 
     def refresh(self, conn: psycopg.Connection, problem: str | None = None) -> None:
         """Bring every stored table up to date, each in a transaction of its own, as dbt does.
@@ -108,62 +65,8 @@ class Modes:
         """
         problems = self.collect(conn)
         assert len(problems) == (problem is not None) and (problem or "") in "".join(problems), problems
-        for script in self.refreshes.values():
-            with conn.transaction():
-                conn.execute(script)
-
-    def differences(
-        self, conn: psycopg.Connection, scopes: Sequence[str], datasets: Sequence[str] | None = None
-    ) -> list[str]:
-        """Which datasets differ between the modes as multisets, and under which scope, in one snapshot."""
-        found = []
-        with conn.transaction():
-            conn.execute("set transaction isolation level repeatable read")
-            for scope in scopes:
-                conn.execute("select set_config('app.allowed_org_ids', %s, true)", [scope])
-                for dataset in datasets or self.datasets:
-                    (count,) = conn.execute(
-                        f"""select count(*) from (
-                            (select * from analytics.{dataset} except all select * from live.{dataset})
-                            union all
-                            (select * from live.{dataset} except all select * from analytics.{dataset})
-                        ) as difference"""
-                    ).fetchone()
-                    if count:
-                        found.append(f"{dataset} under {scope!r}: {count} rows")
-        return found
-
-
-def refresh_scripts(target: Path) -> dict[str, str]:
-    """model -> the SQL that dbt ran for it, of every stored model."""
-    return {
-        path.stem: path.read_text(encoding="utf-8")
-        for path in sorted((target / "run").rglob("*_stored.sql"))
-        if "models" in path.parts
-    }
-
-
-def stored_models(manifest: dict[str, Any]) -> set[str]:
-    """The unique ids of the incremental models."""
-    return {
-        unique_id
-        for unique_id, node in manifest["nodes"].items()
-        if node["resource_type"] == "model" and node["config"]["materialized"] == "incremental"
-    }
-
-
-def above(manifest: dict[str, Any], below: set[str]) -> set[str]:
-    """Every model that reads one of these, directly or not."""
-    found = set(below)
-    while True:
-        more = {
-            unique_id
-            for unique_id, node in manifest["nodes"].items()
-            if node["resource_type"] == "model" and found & set(node["depends_on"]["nodes"])
-        } - found
-        if not more:
-            return found - below
-        found |= more
+        for model in self.scripts:
+            self.run(conn, model)
 
 
 @pytest.fixture(scope="module")
@@ -176,27 +79,10 @@ def both(
         create_operational_schema(conn, "operational")
     dbt(name, "run", env={"TIMEBACK_SCHEMA": LIVE_SCHEMA})
     dbt(name, "run", *STORED)
-    manifest = json.loads((short_tmp / "target" / "manifest.json").read_text())
-    stored = stored_models(manifest)
-    assert stored
-    scripts = refresh_scripts(short_tmp / "target")
-    assert set(scripts) == {unique_id.rsplit(".", 1)[-1] for unique_id in stored}
-    datasets = tuple(
-        sorted(
-            manifest["nodes"][unique_id]["name"]
-            for unique_id in above(manifest, stored)
-            if "datasets" in manifest["nodes"][unique_id]["fqn"]
-        )
-    )
-    assert {"attempts", "aggregated_session_attempts"} <= set(datasets)
-    made_from = {
-        manifest["nodes"][unique_id]["name"]: {
-            source: f"operational.{source}"
-            for source in manifest["nodes"][unique_id]["config"]["meta"]["made_from"]
-        }
-        for unique_id in stored
-    }
-    return Modes(name, scripts, made_from, datasets)
+    modes = Modes.of(short_tmp / "target", name)
+    assert len(modes.scripts) > 1
+    assert {"attempts", "aggregated_session_attempts"} <= set(modes.datasets)
+    return modes
 
 
 @pytest.fixture(params=["", "slot"], ids=["tables", "log"])
@@ -207,7 +93,7 @@ def modes(
     embedded_server: EmbeddedServer,
 ) -> Modes:
     """A copy of the test's own, whose refreshes look for changes in the tables or read them from a log."""
-    copy = both.copy(new_database("modes_copy", template=both.database))
+    copy = both.in_copy(new_database("modes_copy", template=both.database))
     if not request.param:
         return copy
     with psycopg.connect(embedded_server.dsn(copy.database), autocommit=True) as connection:
@@ -404,11 +290,11 @@ def test_histories_notice_what_a_refresh_leaves_out(
 ) -> None:
     """A refresh that looks for less is found out by one of a few histories."""
     for seed in range(12):
-        modes = both.copy(new_database("modes_weak", template=both.database))
+        modes = both.in_copy(new_database("modes_weak", template=both.database))
         modes = modes.with_other_sql(*A_FIFTH)
-        for model, script in modes.refreshes.items():
+        for model, script in modes.scripts.items():
             assert left_out in script
-            modes.refreshes[model] = script.replace(left_out, instead)
+            modes.scripts[model] = script.replace(left_out, instead)
         dsn = embedded_server.dsn(modes.database)
         with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
             if run_history(seed, modes, connection, dsn):
@@ -568,7 +454,7 @@ def test_the_deploying_role_needs_no_more_than_for_views(modes: Modes, conn: psy
         _attempt(conn, f"a{number}", f"r{number}")
         _score(conn, f"s{number}", f"a{number}", 1)
     modes.refresh(conn)
-    script = modes.refreshes["int_attempt_stored"]
+    script = modes.scripts["int_attempt_stored"]
 
     def refreshed() -> tuple[bool, list[tuple]]:
         with conn.transaction(force_rollback=True):
@@ -613,7 +499,7 @@ def test_two_refreshes_at_once_take_turns(
 
     _attempt(conn, "a1", "r1")
     modes.refresh(conn)
-    script = modes.refreshes["int_attempt_stored"]
+    script = modes.scripts["int_attempt_stored"]
     with psycopg.connect(embedded_server.dsn(modes.database)) as first:
         _attempt(conn, "a2", "r2")
         modes.collect(conn)
@@ -691,7 +577,7 @@ def test_from_the_log_a_refresh_reads_what_changed_and_no_more(
     # the counts of earlier transactions are given away, what follows is this one's
     conn.execute("select pg_stat_force_next_flush()")
     with conn.transaction():
-        conn.execute(modes.refreshes["int_attempt_stored"])
+        conn.execute(modes.scripts["int_attempt_stored"])
         (read,) = conn.execute(
             """select sum(seq_tup_read + idx_tup_fetch) from pg_stat_xact_user_tables
             where schemaname = 'operational'"""
@@ -812,8 +698,7 @@ def test_what_a_run_read_is_kept_until_each_model_has_looked_at_it(
     )
     modes.collect(conn)
     # refreshes the other model alone
-    with conn.transaction():
-        conn.execute(modes.refreshes["int_xp_entry_stored"])
+    modes.run(conn, "int_xp_entry_stored")
     assert modes.differences(conn, ["*"]) == ["attempts under '*': 2 rows"]
     modes.refresh(conn)
     assert not _state(conn)["caliper_score"]["is_whole"]
@@ -970,7 +855,7 @@ def test_a_partitioned_table_is_read_from_the_log(
         )
     conn.execute(f"insert into caliper_score ({columns}) select {columns} from old_score")
     _deploy_anew(conn)
-    modes = modes.with_slot(conn, via_root)
+    modes = modes.with_slot(conn, via_root=via_root)
     _forty(conn, modes)
     for number in range(4):
         conn.execute(f"update caliper_score set score_given = 0 where id = 's{number}'")
@@ -1063,9 +948,8 @@ def test_without_a_log_that_does_the_tables_are_read_and_the_way_back_is_told(
     _score(conn, "unseen", "a1", 0)
     said = modes.collect(conn)
     assert expected in said[0]
-    for script in modes.refreshes.values():
-        with conn.transaction():
-            conn.execute(script)
+    for model in modes.scripts:
+        modes.run(conn, model)
     assert modes.differences(conn, ["*"]) == []
     assert ("r1", "a1", False) in _stored(conn)
 
@@ -1135,7 +1019,7 @@ def test_readers_have_no_right_on_what_is_stored(
             where relnamespace = 'analytics_internal'::regnamespace and relkind = 'r'"""
         ).fetchall()
     )
-    assert rights.keys() > {*modes.refreshes, "refresh_pending", "refresh_state"}
+    assert rights.keys() > {*modes.scripts, "refresh_pending", "refresh_state"}
     assert not any(rights.values())
     manifest = json.loads((short_tmp / "target" / "manifest.json").read_text())
     conn.execute("reset search_path")

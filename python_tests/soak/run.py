@@ -8,12 +8,17 @@ redeploys: each run changes every view; every fifth one also changes columns of 
 kills: a job is killed (SIGKILL) at a random moment, then the next one must be green.
 two at once: of two jobs that begin together one runs and the other ends with its exit code.
 
+With --stored the catalog stores its heavy facts, reads what changed from a replication slot, and operational
+rows change all the time. Half of the kills then fall while the database is at a refresh, and after each next
+job the datasets must be those of a catalog of live views beside it.
+
 Exits with 1 when a reader met an error or an empty answer, or a job did not end as it should.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -23,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,19 +38,26 @@ from dbt.cli.main import dbtRunner
 
 from project_copy import copy_project
 from soak.readers import Readers, relations_with_rows
+from soak.writer import Writer
+from stored_mode import StoredRefreshes
 from timeback_analytics.demo import build_demo
 from timeback_analytics.server import EmbeddedServer
 
 DATABASE = "soak"
 CHANGING_MODEL = "int_student"
 """A model behind many datasets, whose columns change."""
+AT_A_REFRESH = ("collect_changes(", "int_attempt_stored", "int_xp_entry_stored")
+"""Texts of statements with which a run brings stored facts up to date: the hook's, and dbt's for a model."""
 
 
 class Soak:
     """A server with the demo, a copy of the project, and what went wrong."""
 
-    def __init__(self, home: Path, seed: int) -> None:
-        self.server = EmbeddedServer(home / "pgdata", {"fsync": "off", "shared_buffers": "128MB"})
+    def __init__(self, home: Path, seed: int, *, stored: bool) -> None:
+        settings = {"fsync": "off", "shared_buffers": "128MB", "wal_level": "logical"}
+        self.server = EmbeddedServer(home / "pgdata", settings)
+        self.variables = {"stored_facts": True, "replication_slot": DATABASE} if stored else {}
+        self.stored: StoredRefreshes | None = None
         self.project = copy_project(home / "project")
         shutil.copy(self.project / "profiles.yml.example", self.project / "profiles.yml")
         self.state = home / "jobs"
@@ -64,6 +77,8 @@ class Soak:
         self.server.ensure_database(DATABASE)
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             build_demo(connection=conn)
+        if self.variables:
+            self._store()
         self.expect(0, self.job("--no-tests", "--no-check"), "the first job")
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             self.relations = relations_with_rows(conn, "analytics")
@@ -74,6 +89,26 @@ class Soak:
                 conn.execute(f"create view somebody_else.{name} as select * from {relation}")
         self.relations += [one.replace("analytics.", "somebody_else.") for one in self.relations]
         self.oids = self.view_oids()
+
+    def _store(self) -> None:
+        """Live views as schema `live`, stored facts in `analytics`, and the slot that tells of changes."""
+        run = ["run", *self._dbt_arguments()]
+        for schema, variables in {"live": {}, "analytics": {"stored_facts": True}}.items():
+            os.environ["TIMEBACK_SCHEMA"] = schema
+            done = dbtRunner().invoke([*run, "--vars", json.dumps(variables)])
+            if not done.success:
+                raise SystemExit(f"the first deploy of {schema} failed: {done.exception or done.result}")
+        os.environ.pop("TIMEBACK_SCHEMA")
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            self.stored = StoredRefreshes.of(self.project / "target", DATABASE).with_slot(conn)
+
+    def _dbt_arguments(self) -> list[str]:
+        arguments = ["--quiet", "--log-level-file", "none", "--project-dir", str(self.project)]
+        return [*arguments, "--profiles-dir", str(self.project), "--target", "embedded"]
+
+    def _with_variables(self, **more: object) -> tuple[str, str]:
+        """The option that names dbt's variables: those of the mode, and more."""
+        return "--vars", json.dumps({**self.variables, **more})
 
     @property
     def dsn(self) -> str:
@@ -89,12 +124,12 @@ class Soak:
                 ).fetchall()
             )
 
-    def start_job(self, *arguments: str) -> subprocess.Popen[str]:
+    def start_job(self, *arguments: str, **variables: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "timeback_analytics.cli", "job", "--state", self.state),
                 # the last redeploy may have left a column that the project itself has not
-                *("--replace-columns", *arguments),
+                *("--replace-columns", *self._with_variables(**variables), *arguments),
             ],
             cwd=self.project,
             stdin=subprocess.DEVNULL,
@@ -123,9 +158,8 @@ class Soak:
 
     def redeploys(self, count: int) -> None:
         """Deploy so often, in this process, with what dbt knows of the project changed in between."""
-        arguments = ["--quiet", "--log-level-file", "none", "--project-dir", str(self.project)]
-        arguments += ["--profiles-dir", str(self.project), "--target", "embedded"]
-        variables = ["--vars", "replace_columns: true"]
+        arguments = self._dbt_arguments()
+        variables = self._with_variables(replace_columns=True)
         manifest = dbtRunner().invoke(["parse", *arguments, *variables]).result
         models = [node for node in manifest.nodes.values() if node.resource_type == "model"]
         plain = {node.unique_id: node.raw_code for node in models}
@@ -172,39 +206,81 @@ class Soak:
         )
         usual = time.monotonic() - began
         moments: dict[str, int] = {}
+        commits = 0
         with Readers(self.dsn, self.relations, pause=0.05) as readers:
             number = 0
             while number < count:
                 number += 1
                 self._change(number)
-                started = time.monotonic()
-                process = self.start_job("--no-check", "--select", "source:*")
-                before = ""
-                while number % 2 == 0 and not re.search("^project ", before, re.MULTILINE):
-                    before += process.stdout.readline()
-                    if process.poll() is not None:
-                        break
-                behind = time.monotonic() - started if before else 0
-                wait = self.chance.uniform(0, max(usual - behind, 1))
-                try:
-                    ended, _ = process.communicate(timeout=wait)
+                with Writer(self.dsn, "operational", self.chance) if self.stored else nullcontext() as writer:
+                    moment = self._kill(number, usual)
+                commits += writer.commits if writer else 0
+                if moment is None:
                     # it was too quick for the moment: one more
-                    ended = (process.returncode, before + ended)
-                    self.expect(0, ended, f"the job that ended before kill {number}")
                     number -= 1
                     continue
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    output, _ = process.communicate()
-                    done = re.findall(r"^(\w+) +(?:ok|warning|failed|skipped) ", before + output, re.M)
-                    moment = f"after {done[-1]}" if done else "before the first step was done"
                 moments[moment] = moments.get(moment, 0) + 1
-                print(f"kill {number}, {behind + wait:.1f} s: {moment}; {readers.verdict()}", flush=True)
+                print(f"kill {number}, {moment}; {readers.verdict()}", flush=True)
                 self.expect(
                     0, self.job("--no-tests", "--no-check", "--no-rows"), f"the job after kill {number}"
                 )
-        self.judge(f"{count} kills ({moments})", readers, time.monotonic() - began)
+                if self.stored:
+                    with psycopg.connect(self.dsn, autocommit=True) as conn:
+                        found = self.stored.differences(conn, ["*"])
+                    self.problems += [f"after kill {number}, stored and live: {one}" for one in found]
+        written = f", {commits:,} commits to operational tables" if self.stored else ""
+        self.judge(f"{count} kills ({moments}){written}", readers, time.monotonic() - began)
         self.expect(0, self.job(), "the job with every step")
+
+    def _kill(self, number: int, usual: float) -> str | None:
+        """Start a job and kill it.
+
+        Args:
+            number: the how-many-eth kill it is.
+            usual: seconds that such a job takes.
+
+        Returns:
+            When it was killed, in words; None when the job had ended before.
+        """
+        process = self.start_job("--no-check", "--select", "source:*")
+        started = time.monotonic()
+        before = ""
+        at_refresh = ""
+        if number % 2 == 0 and self.stored:
+            at_refresh = self.chance.choice(AT_A_REFRESH)
+            self._wait_for(at_refresh, process)
+            wait = self.chance.uniform(0, 0.05)
+        else:
+            while number % 2 == 0 and not re.search("^project ", before, re.MULTILINE):
+                before += process.stdout.readline()
+                if process.poll() is not None:
+                    break
+            behind = time.monotonic() - started if before else 0
+            wait = self.chance.uniform(0, max(usual - behind, 1))
+        try:
+            output, _ = process.communicate(timeout=wait)
+            self.expect(0, (process.returncode, before + output), f"the job that ended before kill {number}")
+            return None
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+        if at_refresh:
+            return f"at {at_refresh.strip('(')}"
+        done = re.findall(r"^(\w+) +(?:ok|warning|failed|skipped) ", before + output, re.M)
+        return f"after {done[-1]}" if done else "before the first step was done"
+
+    def _wait_for(self, text: str, process: subprocess.Popen[str]) -> None:
+        """Until the server runs a statement with this text, or the job has ended."""
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            while (
+                process.poll() is None
+                and not conn.execute(
+                    "select 1 from pg_stat_activity where state = 'active' and position(%s in query) > 0"
+                    " and pid <> pg_backend_pid()",
+                    [text],
+                ).fetchone()
+            ):
+                time.sleep(0.001)
 
     def _change(self, number: int) -> None:
         for path in (self.project / "models" / "datasets").rglob("*.sql"):
@@ -216,10 +292,7 @@ class Soak:
         self._change(-1)
         with psycopg.connect(self.dsn) as reader:
             reader.execute("select from analytics.students limit 0")
-            jobs = [
-                self.start_job("--no-tests", "--no-check", "--vars", "{deploy_lock_seconds: 600}")
-                for _ in range(2)
-            ]
+            jobs = [self.start_job("--no-tests", "--no-check", deploy_lock_seconds=600) for _ in range(2)]
             while all(one.poll() is None for one in jobs):
                 time.sleep(0.1)
         ended = [(one.communicate()[0], one.returncode) for one in jobs]
@@ -234,12 +307,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--redeploys", type=int, default=50, help="50 by default")
     parser.add_argument("--kills", type=int, default=20, help="20 by default")
+    parser.add_argument("--stored", action="store_true", help="with stored facts, and a log of what changed")
     parser.add_argument("--seed", type=int, default=7, help="of the random moments")
     options = parser.parse_args(arguments)
     home = Path(tempfile.mkdtemp(prefix="tbs-", dir="/tmp")).resolve()
     # a server that root has run by another user must reach its own folder
     home.chmod(0o711)
-    soak = Soak(home, options.seed)
+    soak = Soak(home, options.seed, stored=options.stored)
     try:
         soak.open()
         print(

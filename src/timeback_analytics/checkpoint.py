@@ -114,6 +114,15 @@ def _with_severity(rule: Rule, joins: str) -> Rule:
     return Rule(**{**rule.__dict__, "is_warning": is_warning})
 
 
+def may_be_scoped(dataset: Mapping[str, Any]) -> bool:
+    """Whether a dataset's rows depend on who asks: always, or where a dbt var says so.
+
+    Args:
+        dataset: its node in dbt's manifest.
+    """
+    return not {"scope", "scope_when"}.isdisjoint(dataset["config"]["meta"])
+
+
 def models_behind(dataset: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The models whose rows a scoped dataset scopes, one as a rule.
 
@@ -192,8 +201,7 @@ class _RuleWriter:
 
     def guard(self, manifest: Mapping[str, Any]) -> Iterable[Rule]:
         """That a scoped dataset shows rows where the model behind it has some."""
-        meta = self._node["config"]["meta"]
-        if "scope" not in meta and "scope_when" not in meta:
+        if not may_be_scoped(self._node):
             return
         for model in models_behind(self._node, manifest):
             behind = f"{_quoted(self._schema + '_internal')}.{_quoted(model['alias'])}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from timeback_analytics.checkpoint import may_be_scoped
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.lineage import published_models
 
@@ -207,7 +208,7 @@ def _gaps(node: Mapping[str, Any], tests: _Tests) -> Iterator[str]:
         yield f"no unique or unique_grain test of its grain, {', '.join(grain)}"
     if ("org_ids" in node["columns"]) != ("scope" in meta):
         yield "org_ids and config.meta.scope go together"
-    if {"scope", "scope_when"} & meta.keys() and unique_id not in tests.guarded:
+    if may_be_scoped(node) and unique_id not in tests.guarded:
         yield "scoped, and not among the datasets that tests/scoped_datasets_show_rows.sql watches"
     if "scope" in meta and not tests.has(unique_id, "sorted_distinct_array", "org_ids"):
         yield "no sorted_distinct_array test of org_ids"

@@ -22,7 +22,7 @@ import psycopg
 import yaml
 from psycopg import sql
 
-from timeback_analytics.checkpoint import Checkpoint, models_behind, suites
+from timeback_analytics.checkpoint import Checkpoint, may_be_scoped, models_behind, suites
 from timeback_analytics.checkpoint_report import as_data, lines_about, status
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
@@ -43,7 +43,9 @@ SAID_LINES = 20
 RUNNING = "running.json"
 REPORT = "report.json"
 DBT_LOG = "dbt.log"
-FILES = ("checkpoint.html", DBT_LOG)
+KILLED_LOG = "dbt-of-the-killed.log"
+"""dbt's log of the last job that was killed, in the folder of the next one."""
+FILES = ("checkpoint.html", DBT_LOG, KILLED_LOG)
 """What may be in a job's folder beside its report."""
 
 
@@ -474,7 +476,7 @@ class Job:
         selection = [*(("--select", *self._options.select) if self._options.select else ())]
         left_out: list[str] = []
         if not self._ask_may_see_everyone():
-            left_out = [node["name"] for node in published_models(self._manifest) if self._is_scoped(node)]
+            left_out = [node["name"] for node in published_models(self._manifest) if may_be_scoped(node)]
         ran = self._invoke(
             "test",
             *selection,
@@ -532,10 +534,6 @@ class Job:
             f"{what} need a role that may ask for every organization, and {self._about['role']} may not. "
             f"To have them: grant timeback_unrestricted to {_quoted(self._about['role'])};"
         )
-
-    def _is_scoped(self, node: Mapping[str, Any]) -> bool:
-        meta = node["config"]["meta"]
-        return "scope" in meta or "scope_when" in meta
 
     def _check(self, step: Step) -> None:
         if not self._options.check:
@@ -638,7 +636,7 @@ class Job:
     ) -> dict[str, Any]:
         """{rows, before, seconds, error} of a dataset; rows is None where they could not be counted."""
         relations = [sql.Identifier(self._options.schema, node["alias"])]
-        if self._is_scoped(node) and not everyone:
+        if may_be_scoped(node) and not everyone:
             relations = [
                 sql.Identifier(model["schema"], model["alias"])
                 for model in models_behind(node, self._manifest)
@@ -675,6 +673,10 @@ class Job:
                         f"{running['host']} was ended "
                         f"during {running['step']}, before it could write a report."
                     )
+                    if len(self._killed) == 1:
+                        # the folder goes; there may be no log yet, or no way to keep it
+                        with contextlib.suppress(OSError):
+                            (folder / DBT_LOG).replace(self._folder / KILLED_LOG)
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
             if self._earlier.is_complete:
