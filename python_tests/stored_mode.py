@@ -87,10 +87,12 @@ class StoredRefreshes:
     def with_slot(self, conn: psycopg.Connection, *, via_root: bool = True) -> Self:
         """The same with changes read from a new slot and publication, called as the database is.
 
-        `via_root` is whether changes of partitions come as ones of the whole table, and ids alone.
+        `via_root` is whether changes of partitions come as ones of the whole table, and ids alone, which a
+        publication can say from PostgreSQL 15 on.
         """
+        ids = " (id)" if via_root and conn.info.server_version >= 150000 else ""
         tables = sorted({table for of_model in self.made_from.values() for table in of_model.values()})
-        names = ", ".join(f"{table} (id)" if via_root else table for table in tables)
+        names = ", ".join(f"{table}{ids}" for table in tables)
         conn.execute(
             f"create publication {self.database} for table {names} "
             f"with (publish_via_partition_root = {via_root})"

@@ -155,11 +155,12 @@ def test_a_reader_may_select_from_the_published_views_and_nothing_else(deploymen
                 pronamespace::regnamespace::text !~ '^(pg_|information_schema)'
                 and has_schema_privilege(pronamespace, 'usage') and has_function_privilege(oid, 'execute')"""
         ).fetchall()
+        server_version = conn.info.server_version
     views = {"classes", "student_guides", "students"}
     assert set(rights) == {(f"analytics.{view}", "select") for view in views}
     assert set(schemas) - {("public", "create")} == {("analytics", "usage"), ("public", "usage")}
     # a server before PostgreSQL 15 lets everybody create in public, in which nothing of ours is
-    assert ("public", "create") not in schemas or conn.info.server_version < 150000
+    assert ("public", "create") not in schemas or server_version < 150000
     assert callable_functions == []
 
 

@@ -19,6 +19,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from attacks.suite import ATTACKS
+from attacks.world import BOUND, World, let_in, make_all, report
 from expectation.run import Run
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import table_names
@@ -38,9 +40,9 @@ class OlderServer:
     restart: Callable[[], None]
     user: str = "postgres"
 
-    def dsn(self, database: str) -> str:
-        """The connection string of a database."""
-        return psycopg.conninfo.make_conninfo(host=str(self.socket_dir), user=self.user, dbname=database)
+    def dsn(self, database: str, user: str = "postgres") -> str:
+        """The connection string of a database, as a role."""
+        return psycopg.conninfo.make_conninfo(host=str(self.socket_dir), user=user, dbname=database)
 
 
 @pytest.fixture(scope="module")
@@ -250,15 +252,37 @@ def test_stored_facts_read_the_log_of_changes_there_too(
     assert different == []
 
 
-def test_rows_are_those_of_the_documentation_there_too(older_server: OlderServer, older_catalog: str) -> None:
-    """Adversarial rows give what the documentation says under citext and a linguistic collation."""
-    with psycopg.connect(older_server.dsn("postgres"), autocommit=True) as connection:
+def without_rows(server: OlderServer, catalog: str, name: str) -> str:
+    """A copy of the catalog's database, its operational tables empty."""
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("create database examples template {}").format(sql.Identifier(older_catalog))
+            sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(catalog))
         )
-    with psycopg.connect(older_server.dsn("examples"), autocommit=True) as connection:
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
         tables = [sql.Identifier("operational", table) for table in table_names()]
         connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
-    run = Run(older_server.dsn("examples"), range(4000, 4012)).explore()
+    return name
+
+
+def test_rows_are_those_of_the_documentation_there_too(older_server: OlderServer, older_catalog: str) -> None:
+    """Adversarial rows give what the documentation says under citext and a linguistic collation."""
+    examples = without_rows(older_server, older_catalog, "examples")
+    run = Run(older_server.dsn(examples), range(4000, 4012)).explore()
     reports = [run.report(dataset) for dataset in run.differences]
     assert reports == [], "\n\n".join(reports)
+
+
+def test_nor_does_a_plan_tell_a_bound_reader_of_others_there(
+    older_server: OlderServer,
+    older_catalog: str,
+    manifest: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Older planners leave more in a plan of what is known not to run, with what statistics say of it."""
+    world = World(older_server, without_rows(older_server, older_catalog, "attacked"))
+    let_in(world, manifest)
+    attacks = [attack for attack in ATTACKS if attack.needs == "binding" and "plan" in attack.name]
+    assert len(attacks) > 4
+    outcome = make_all(world, BOUND, "*", attacks)
+    report(capsys, "a bound reader of an older server", outcome, attacks, world)
+    assert outcome.disclosures == {}

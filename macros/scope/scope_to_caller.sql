@@ -51,7 +51,6 @@ fenced_person as (
 narrow_person as (
     {{ organizations_of_each_person(membership, [
         is_asked_for,
-        'not ' ~ is_bound_when_planned(),
         '(select not caller.is_fenced and not caller.is_wide from caller)',
     ]) | indent(4) }}
 ),
@@ -147,14 +146,14 @@ cross join lateral (
         true as is_row
     from {{ relation }} as scoped
     where scoped.{{ person }} = {{ people }}.person_id
-    {%- if not is_fenced %}
-    and not {{ is_bound_when_planned() }}
-    {%- endif %}
     {{ half_without_rows(columns | reject('equalto', person) | list | length + 1) }}
     {%- if is_fenced %}
     limit all offset 0
     {%- endif %}
 ) as person_rows
+{%- if not is_fenced %}
+where not {{ is_bound_when_planned() }}
+{%- endif %}
 {%- endmacro %}
 
 
