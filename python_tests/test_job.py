@@ -655,17 +655,17 @@ def test_a_job_that_lost_its_lock_to_another_one_says_where_it_ended(jobs, monke
     monkeypatch.setattr(job_lock, "PATIENCE_SECONDS", 0.1)
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
     jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
-    with jobs.connect() as other:
+    with jobs.connect() as other, jobs.connect() as reader:
+        # in the way until the job has ended: let through, it may be done before it notices its loss
+        reader.execute("begin; select * from analytics.things")
 
         def take_over() -> None:
-            with jobs.connect() as reader:
-                reader.execute("begin; select * from analytics.things")
-                jobs.wait_for_lock("analytics.things", threading.main_thread())
-                other.execute(
-                    """select pg_terminate_backend(pid) from pg_locks
-                    where locktype = 'advisory' and pid <> pg_backend_pid()"""
-                )
-                other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+            jobs.wait_for_lock("analytics.things", threading.main_thread())
+            other.execute(
+                """select pg_terminate_backend(pid) from pg_locks
+                where locktype = 'advisory' and pid <> pg_backend_pid()"""
+            )
+            other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
 
         enemy = threading.Thread(target=take_over)
         enemy.start()
