@@ -40,9 +40,11 @@ class OlderServer:
     restart: Callable[[], None]
     user: str = "postgres"
 
-    def dsn(self, database: str, user: str = "postgres") -> str:
-        """The connection string of a database, as a role."""
-        return psycopg.conninfo.make_conninfo(host=str(self.socket_dir), user=user, dbname=database)
+    def dsn(self, database: str, user: str = "") -> str:
+        """The connection string of a database, as a role; as the superuser by default."""
+        return psycopg.conninfo.make_conninfo(
+            host=str(self.socket_dir), user=user or self.user, dbname=database
+        )
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,7 @@ from types import TracebackType
 
 import psycopg
 
-from timeback_analytics.checkpoint import ROAR_SETTING, SETTING
-
-
-def _ask_for(conn: psycopg.Connection, scope: str) -> None:
-    """Ask for the rows of these organizations, TimeBack's and ROAR's, for the rest of the session."""
-    for setting in (SETTING, ROAR_SETTING):
-        conn.execute("select set_config(%s, %s, false)", [setting, scope])
+from attacks.world import ask_for
 
 
 @dataclass
@@ -59,7 +53,7 @@ class Readers(AbstractContextManager):
 
     def _read(self, number: int) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as conn:
-            _ask_for(conn, self.scope)
+            ask_for(conn, self.scope)
             # not all of them on one view at a time
             start = number * len(self.relations) // self.number
             for relation in itertools.cycle([*self.relations[start:], *self.relations[:start]]):
@@ -96,5 +90,5 @@ def relations_with_rows(conn: psycopg.Connection, schema: str, scope: str = "*")
         "where relnamespace = %s::regnamespace and relkind = 'v' order by relname",
         [schema, schema],
     ).fetchall()
-    _ask_for(conn, scope)
+    ask_for(conn, scope)
     return [name for (name,) in names if conn.execute(f"select * from {name} limit 1").fetchone()]
