@@ -1,5 +1,6 @@
 """What cannot be loaded: each fault is told with its file, line, column and value, and nothing is written."""
 
+import csv
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from load_helpers import refused
 from roster_bundles import Bundle, columns, csv_bytes, row_id, small_bundle, written, zipped
 
-from timeback_analytics.load import Problem, load, source
+from timeback_analytics.load import LoadError, Problem, load, source
+from timeback_analytics.load.problems import Problems
 
 Place = tuple[str, int | None, str | None, str | None]
 
@@ -261,16 +263,34 @@ def test_line_is_the_one_where_the_record_starts(conn: psycopg.Connection, tmp_p
     assert [place(problem) for problem in error.problems] == [("orgs.csv", 4, "type", "skool")]
 
 
-def test_every_problem_is_found_and_the_first_are_shown(conn: psycopg.Connection, tmp_path: Path) -> None:
+def test_every_problem_is_found_and_equal_ones_are_one_line(conn: psycopg.Connection, tmp_path: Path) -> None:
     bundle = small_bundle("1.1")
     bundle["orgs"] += [{"sourcedId": f"x{n}", "name": "x", "type": "skool"} for n in range(1500)]
     bundle["enrollments"][0]["role"] = "\x1b[31m"
     error = refused(conn, written(tmp_path / "bundle", "1.1", bundle))
     assert error.total == 1501
-    text = str(error).splitlines()
-    assert len(text) == 22
-    assert text[1].startswith("  orgs.csv, line 4, column type: 'skool': ")
-    assert text[-1] == "  ... and 1,481 more"
+    assert len(error.problems) == 1000
+    _, orgs, enrollments = str(error).splitlines()
+    assert orgs.startswith("  orgs.csv, line 4, column type: 'skool': ")
+    assert orgs.endswith(" (1,500 times, the last on line 1503)")
+    assert enrollments.startswith("  enrollments.csv, line 2, column role: ")
+    assert not error.all_shown
+    error.save(tmp_path / "all.csv")
+    with (tmp_path / "all.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [int(row["line"]) for row in found] == [*range(4, 1504), 2]
+    assert {row["value"] for row in found} == {"skool", "\x1b[31m"}
+
+
+def test_the_first_kinds_are_shown() -> None:
+    problems = Problems()
+    for number in range(25):
+        problems.add("x.csv", f"reason {'i' * number}", line=number)
+    with pytest.raises(LoadError) as caught:
+        problems.settle("x")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 22
+    assert lines[-1] == "  ... and 5 more"
 
 
 def test_terminal_is_not_written_to_by_values(conn: psycopg.Connection, tmp_path: Path) -> None:

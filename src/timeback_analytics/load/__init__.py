@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -11,13 +12,15 @@ from timeback_analytics.connection import connect, operational_schema
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.load import formats as _formats
 from timeback_analytics.load.database import Database
-from timeback_analytics.load.problems import LoadError, Problem, Problems
+from timeback_analytics.load.losses import check_losses
+from timeback_analytics.load.options import Options
+from timeback_analytics.load.problems import Group, LoadError, Problem, Problems
 from timeback_analytics.load.progress import Progress, Silence
-from timeback_analytics.load.tables import Format
+from timeback_analytics.load.tables import Format, Reading
 from timeback_analytics.load.writer import TableResult, write
 from timeback_analytics.operational import create_operational_schema
 
-__all__ = ["LoadError", "Problem", "Report", "TableResult", "formats", "load"]
+__all__ = ["Group", "LoadError", "Options", "Problem", "Report", "TableResult", "formats", "load"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Report:
         tables: what happened to each table.
         notes: what was left out, and what to do about it.
         dry_run: whether nothing was written.
+        skipped: records that were left out; see load for skip_bad.
+        problems: what was wrong with them, by kind.
     """
 
     what: str
@@ -37,6 +42,8 @@ class Report:
     tables: tuple[TableResult, ...]
     notes: tuple[str, ...]
     dry_run: bool
+    skipped: int = 0
+    problems: tuple[Group, ...] = ()
 
     @property
     def changes(self) -> int:
@@ -65,6 +72,8 @@ def load(
     dry_run: bool = False,
     whole: bool = False,
     progress: Progress | None = None,
+    problems_file: Path | str | None = None,
+    **options: Any,
 ) -> Report:
     """Load a file or a folder into the operational tables: all of it, or where something is wrong, nothing.
 
@@ -82,25 +91,36 @@ def load(
         whole: whether what is loaded is all that there is, so that what an earlier load brought and this one
             does not list becomes tobedeleted; the format's attribute whole says what of.
         progress: told how far it is.
+        problems_file: a CSV file to write every record to that skip_bad left out, with file, line, column,
+            value, reason and remedy. It is written before anything else is, in a dry run too; without one
+            skipped record it is not.
+        **options: skip_bad, skip_limit, max_loss, source, encoding, version, collection and database; see
+            timeback_analytics.load.options.Options.
 
     Raises:
         LoadError: what was given cannot be loaded; it says where, why and what to do.
-        TimebackError: the format or target is unknown, the schema is somebody else's, or whole cannot be
-            said of the format.
+        TimebackError: the format, the target or an option is unknown, the schema is somebody else's, or the
+            format has no use for an option.
     """
     known = formats()
     if format not in known:
         raise TimebackError(f"There is no format {format}; the formats are {', '.join(known)}.")
     if whole and known[format].whole is None:
         raise TimebackError(f"What {format} loads has no whole that something could be missing from.")
+    try:
+        said = Options(whole=whole, **options)
+    except TypeError as error:
+        raise TimebackError(f"There is no such option: {', '.join(options)}.") from error
+    said.check(format, known[format].options)
     job = _Job(
         known[format],
         Path(path),
         target,
         schema or operational_schema(target),
         dry_run,
-        whole,
+        said,
         progress or Silence(),
+        None if problems_file is None else Path(problems_file),
     )
     if connection is not None:
         return job.run(connection)
@@ -117,8 +137,9 @@ class _Job:
     target: str
     schema: str
     dry_run: bool
-    whole: bool
+    options: Options
     progress: Progress
+    problems_file: Path | None
 
     def run(self, conn: psycopg.Connection) -> Report:
         """Read, check and write, in one transaction."""
@@ -129,17 +150,44 @@ class _Job:
                     create_operational_schema(conn, self.schema)
                 database = Database(conn, self.schema)
                 database.require(what, self.format.tables)
-                problems = Problems()
-                reading = self.format.read(self.path, database, problems, self.progress, whole=self.whole)
-                problems.raise_if_any(what)
-                results = write(database, reading.tables, self.progress, dry_run=self.dry_run)
+                reading, problems = self._read(what, database)
+                results = write(
+                    database,
+                    reading.tables,
+                    self.progress,
+                    dry_run=self.dry_run,
+                    check=lambda losses: check_losses(
+                        what, [*reading.losses, *losses], self.options.max_loss
+                    ),
+                )
         except psycopg.Error as error:
             raise LoadError(what, [_refusal(self.schema, error)]) from error
         except OSError as error:
             reason = f"it cannot be read ({error.strerror or error})."
             raise LoadError(what, [Problem(self.path.name, reason)]) from error
         where = f"schema {self.schema} of database {conn.info.dbname}"
-        return Report(reading.what, where, tuple(results), tuple(reading.notes), self.dry_run)
+        return Report(
+            reading.what,
+            where,
+            tuple(results),
+            tuple(reading.notes),
+            self.dry_run,
+            problems.rejected,
+            tuple(problems.groups),
+        )
+
+    def _read(self, what: str, database: Database) -> tuple[Reading, Problems]:
+        """Read and check; what is skipped is on disk before anything is written."""
+        problems = Problems(skip_bad=self.options.skip_bad, skip_limit=self.options.skip_limit)
+        reading = self.format.read(self.path, database, problems, self.progress, self.options)
+        problems.settle(what)
+        if problems.total and self.problems_file is not None:
+            try:
+                problems.save(self.problems_file)
+            except OSError as error:
+                reason = f"the skipped records cannot be written there ({error.strerror or error})."
+                raise LoadError(what, [Problem(str(self.problems_file), reason)]) from error
+        return reading, problems
 
 
 def _refusal(schema: str, error: psycopg.Error) -> Problem:

@@ -180,8 +180,9 @@ class CsvFile:
     def _record(
         self, line: int, cells: list[str], header: list[str], wanted: list[tuple[int, Field]]
     ) -> Record:
+        self._problems.count(self.name)
         if len(cells) != len(header):
-            self._problems.add(
+            self._problems.reject(
                 self.name,
                 f"the record has {len(cells)} values, and the header has {len(header)} columns.",
                 "A comma may be missing, or stand in a value that is not quoted.",
@@ -195,7 +196,7 @@ class CsvFile:
             value = None
             if "\0" in cell:
                 sound = False
-                self._problems.add(
+                self._problems.reject(
                     self.name, "the value holds a NUL character.", line=line, column=field.name, value=cell
                 )
             elif cell.strip(WHITE_SPACE):
@@ -203,12 +204,12 @@ class CsvFile:
                     value = field.parse(cell)
                 except MalformedError as error:
                     sound = False
-                    self._problems.add(
+                    self._problems.reject(
                         self.name, error.reason, error.remedy, line=line, column=field.name, value=cell
                     )
             elif field.filled:
                 sound = False
-                self._problems.add(
+                self._problems.reject(
                     self.name, "the value is empty, and it is a required one.", line=line, column=field.name
                 )
             values[field.name] = value

@@ -3,6 +3,7 @@
 import re
 import uuid
 from functools import lru_cache
+from urllib.parse import quote
 
 # uuid5(NAMESPACE_DNS, 'timeback-analytics'). Never to be changed: what is loaded already has its ids from it.
 NAMESPACE = uuid.UUID("740cbf68-0e68-5162-8145-ab933b946533")
@@ -33,3 +34,14 @@ def identify(kind: str, source_id: str) -> str:
     Two kinds never share a derived id: standards ask for unique ids, and exports number each file from 1.
     """
     return as_uuid(source_id) or derived_id(kind, source_id)
+
+
+def scoped(prefix: str, source: str) -> str:
+    """The prefix of derived ids, for records of a source: with its name where the user gave one.
+
+    Args:
+        prefix: the format, such as 'oneroster'.
+        source: see Options.source.
+    """
+    # no kind of record has an @, so no source is ever taken for one
+    return f"{prefix}/@{quote(source, safe='')}" if source else prefix

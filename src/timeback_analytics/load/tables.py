@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from timeback_analytics.load.database import Database
+from timeback_analytics.load.losses import Loss
+from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import Problems
 from timeback_analytics.load.progress import Progress
 
@@ -41,6 +43,9 @@ class TableRows:
         modified: the column that says when a row was last changed.
         tombstone: with mode upsert, a column whose null says that the row is gone, and is to be deleted.
         owners: with mode set, whose rows these are.
+        identity: columns that say who or what a row is, beside its id. A stored row that has another value in
+            each of them (blanks and capitals aside) would become somebody else's; a load that does so to more
+            than a few is stopped.
         vacate: by unique column, SQL (the row is t) for a value that no row has and that the row may
             take while rows exchange theirs.
     """
@@ -54,6 +59,7 @@ class TableRows:
     modified: str = "date_last_modified"
     tombstone: str | None = None
     owners: Owners | None = None
+    identity: tuple[str, ...] = ()
     vacate: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,11 +71,14 @@ class Reading:
         what: a line that says what it is, for example 'OneRoster 1.1 bundle of 9 organizations'.
         tables: the rows, in the order in which to write them.
         notes: what the reader should know though it keeps nothing from being loaded.
+        losses: what the rows would end of what is stored without a record that says so; above the user's
+            limit the load is stopped.
     """
 
     what: str
     tables: list[TableRows] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
 
 
 class Format(Protocol):
@@ -82,6 +91,7 @@ class Format(Protocol):
         tables: the operational tables that it writes or looks up, with the columns that it needs.
         whole: which stored rows become tobedeleted when what is loaded is said to be the whole, in words;
             None where that cannot be said of the format.
+        options: which of encoding, version, collection, database and source (see Options) it looks at.
     """
 
     name: str
@@ -89,18 +99,19 @@ class Format(Protocol):
     accepts: str
     tables: dict[str, tuple[str, ...]]
     whole: str | None
+    options: frozenset[str]
 
     def read(
-        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+        self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """Read and check it all, and give the rows; nothing is written.
 
         Args:
             path: what the user named.
             database: what is stored already, for references to what an earlier load brought.
-            problems: where to note what is wrong; with any, the rows are not used.
+            problems: where to note what is wrong; timeback_analytics.load.problems says how.
             progress: told how far it is.
-            whole: whether what is stored and not listed here is gone; only where the format says what of.
+            options: what the user said; whole only where the format says what of.
 
         Raises:
             LoadError: it is not worth reading on.

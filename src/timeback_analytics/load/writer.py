@@ -1,11 +1,13 @@
 """Writes what a format has read: everything into temporary tables first, then to the operational tables."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from timeback_analytics.load.database import Database
+from timeback_analytics.load.losses import Loss
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.tables import TableRows
 
@@ -43,7 +45,12 @@ class TableResult:
 
 
 def write(
-    database: Database, tables: list[TableRows], progress: Progress, *, dry_run: bool
+    database: Database,
+    tables: list[TableRows],
+    progress: Progress,
+    *,
+    dry_run: bool,
+    check: Callable[[list[Loss]], None],
 ) -> list[TableResult]:
     """Stage every table, compare, and write what is new or changed, in the caller's transaction.
 
@@ -54,6 +61,7 @@ def write(
         tables: the rows; a table appears once.
         progress: told how far it is.
         dry_run: whether to stop short of writing.
+        check: told what the rows would cost, before anything is written; raises where that is too much.
     """
     conn = database.conn
     conn.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
@@ -61,6 +69,7 @@ def write(
     for stage in stages.values():
         stage.fill(progress)
     results = [stage.compare(stages) for stage in stages.values()]
+    check([loss for stage in stages.values() for loss in stage.losses()])
     if not dry_run:
         with progress.step("Writing", sum(result.changes for result in results)) as advance:
             for stage, result in zip(stages.values(), results, strict=True):
@@ -171,6 +180,45 @@ class _Stage:
                 "select count(*) {leftovers}", leftovers=self._leftovers()
             ).fetchone()[0]
         return TableResult(rows.table, **counts)
+
+    def losses(self) -> list[Loss]:
+        """What the rows would cost that compare has found."""
+        found = []
+        if self._rows.identity:
+            found.append(self._given_away())
+        if self._rows.owners:
+            found.append(self._emptied())
+        return [loss for loss in found if loss.gone]
+
+    def _given_away(self) -> Loss:
+        """Stored rows that would become somebody else's: nothing that says who they are stays."""
+        known = [name for name in self._rows.identity if name in self._rows.columns]
+        comparable = [
+            sql.SQL("nullif(t.{0}::text, '') is not null and nullif(s.{0}::text, '') is not null").format(
+                sql.Identifier(name)
+            )
+            for name in known
+        ]
+        same = [
+            sql.SQL("lower(t.{0}::text) = lower(s.{0}::text)").format(sql.Identifier(name)) for name in known
+        ]
+        gone, stored = self._run(
+            "select count(*) filter (where ({comparable}) and not coalesce({same}, false)), count(*)"
+            " from {stage} s join {target} t on {same_key} where s.{action} is distinct from 'older'",
+            comparable=_any(comparable),
+            same=sql.SQL(" or ").join(sql.SQL("coalesce({}, false)").format(test) for test in same),
+        ).fetchone()
+        what = "stored rows with these ids are of others, by their names, and would be overwritten"
+        return Loss(self._rows.table, gone, stored, what, kind="identity")
+
+    def _emptied(self) -> Loss:
+        """Owners that have some rows in the table, and would have none."""
+        gone, stored = self._run(
+            "select count(*) filter (where not exists (select from {stage} s where s.{column} = o.id)),"
+            " count(*) from {owners} o where exists (select from {target} t where t.{column} = o.id)",
+            column=sql.Identifier(self._rows.owners.column),
+        ).fetchone()
+        return Loss(self._rows.table, gone, stored, "owners would have no row here any more")
 
     def _decision(self) -> sql.Composable:
         # the change of a capital is a change, though citext does not see it

@@ -10,6 +10,7 @@ from typing import Any
 from timeback_analytics.load.csv_file import WHITE_SPACE
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.identifiers import as_uuid
+from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, Problem, Problems
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.tables import Owners, Reading, TableRows
@@ -26,6 +27,7 @@ class Case:
     description = "CASE framework package (CFPackage), version 1.0"
     accepts = "a JSON file, or a folder of them, read in the order of their names"
     whole = None
+    options = frozenset()
 
     def __init__(self) -> None:
         self.tables = {
@@ -42,7 +44,7 @@ class Case:
         }
 
     def read(
-        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+        self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """See Format.read."""
         files = sorted(path.glob("*.json")) if path.is_dir() else [path]

@@ -22,6 +22,7 @@ from timeback_analytics.load.formats._firestore_values import (
     plain,
     without_datatypes,
 )
+from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, MalformedError, Problem, Problems
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.tables import Reading, TableRows
@@ -51,12 +52,13 @@ class Firestore:
         "JSON lines, a nested JSON export, the REST interface's JSON, changelog rows; or a folder of them"
     )
     whole = None
+    options = frozenset()
 
     def __init__(self) -> None:
         self.tables = {"roar_document": ("path", "data", "update_time")}
 
     def read(
-        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+        self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """See Format.read."""
         files = [path]

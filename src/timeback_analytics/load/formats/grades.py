@@ -5,6 +5,7 @@ from pathlib import Path
 from timeback_analytics.load.csv_file import CsvFile, Field, as_text, as_word
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.identifiers import as_uuid, derived_id
+from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, MalformedError, Problem, Problems
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.source import open_file
@@ -44,12 +45,13 @@ class Grades:
     description = "grade levels by CEDS code, as OpenSALT has them"
     accepts = "a CSV file with the columns Rank, Code, Title, and UUID where the levels have ids"
     whole = None
+    options = frozenset()
 
     def __init__(self) -> None:
         self.tables = {_TABLE: _COLUMNS}
 
     def read(
-        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+        self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """See Format.read."""
         if not path.is_file():

@@ -16,6 +16,7 @@ from timeback_analytics.load.formats._oneroster_layout import (
     row_id,
 )
 from timeback_analytics.load.formats._oneroster_people import Person, Relationships, Role, roles_of
+from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, Problem, Problems
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.source import Files, open_bundle
@@ -43,6 +44,7 @@ class OneRoster:
     whole = (
         "courses, classes, roles and enrollments of the bundle's organizations that bulk files do not list"
     )
+    options = frozenset()
 
     def __init__(self) -> None:
         self.tables = {
@@ -68,7 +70,7 @@ class OneRoster:
         }
 
     def read(
-        self, path: Path, database: Database, problems: Problems, progress: Progress, *, whole: bool = False
+        self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """See Format.read."""
         with open_bundle(path, MANIFEST) as files:
@@ -77,7 +79,7 @@ class OneRoster:
             for entity in manifest.entities:
                 if manifest.modes[entity.file] != "absent":
                     bundle.read(entity)
-        return bundle.finish(whole)
+        return bundle.finish(options.whole)
 
 
 FORMAT = OneRoster()
@@ -120,7 +122,7 @@ class _Manifest:
                 problems.add(MANIFEST, reason, line=record.line, column="propertyName", value=name)
             elif name:
                 properties[name] = value, record.line
-        problems.raise_if_any(str(path))
+        problems.settle(str(path))
         self._check_versions(path, properties)
         self.version = properties["oneroster.version"][0]
         self.entities = ENTITIES[self.version]
