@@ -28,6 +28,10 @@ ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS, ROAR)
 
 SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
 SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
+SETTING_PARSER = "macros/scope/setting_parser.sql"
+CHECK_OWNERS = "macros/deploy/check_owners.sql"
+READER_ROLES = "macros/deploy/reader_roles.sql"
+CREATE_FUNCTION = "macros/deploy/create_function.sql"
 CALLER_SCOPE = "macros/scope/caller_scope.sql"
 CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
 VIEW = "macros/overrides/view.sql"
@@ -309,35 +313,35 @@ _SCOPE = [
     ),
     Mutation(
         "an id without its hyphens passes",
-        SCOPE_FUNCTION,
+        SETTING_PARSER,
         "'^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$'",
         "'^[0-9a-fA-F-]{32,36}$'",
         (SCOPE,),
     ),
     Mutation(
         "an empty element of the list is passed over",
-        SCOPE_FUNCTION,
+        SETTING_PARSER,
         "        where element !~ '^",
         "        where element <> '' and element !~ '^",
         (SCOPE,),
     ),
     Mutation(
         "white space around an id of the list is an error",
-        SCOPE_FUNCTION,
+        SETTING_PARSER,
         "            select btrim(element, white_space)\n",
         "            select element\n",
         (SCOPE,),
     ),
     Mutation(
         "the function that reads the setting takes names from the caller's search_path",
-        SCOPE_FUNCTION,
+        CREATE_FUNCTION,
         "            set search_path = pg_catalog, pg_temp\n            as $body$",
         "            as $body$",
         (LINT,),
     ),
     Mutation(
         "the function that reads the setting runs with its owner's rights",
-        SCOPE_FUNCTION,
+        CREATE_FUNCTION,
         "security {{ 'definer' if runs_as_owner else 'invoker' }}",
         "security definer",
         (LINT,),
@@ -351,7 +355,7 @@ _SCOPE = [
     ),
     Mutation(
         "the function that reads the setting keeps a query from running in parallel",
-        SCOPE_FUNCTION,
+        CREATE_FUNCTION,
         "language plpgsql {{ volatility }} parallel {{ parallel }} security",
         "language plpgsql {{ volatility }} security",
         (SCOPE,),
@@ -454,14 +458,14 @@ _RIGHTS = [
     ),
     Mutation(
         "readers may create in the published schema",
-        SCOPE_FUNCTION,
+        READER_ROLES,
         "grant usage on schema {{ adapter.quote(target.schema) }} to timeback_reader;",
         "grant usage, create on schema {{ adapter.quote(target.schema) }} to timeback_reader;",
         (RIGHTS,),
     ),
     Mutation(
         "readers may not call the function that reads the setting, where functions are nobody's",
-        SCOPE_FUNCTION,
+        CREATE_FUNCTION,
         "            where granted.grantee = 0 and granted.privilege_type = 'EXECUTE'\n",
         "            where granted.privilege_type = 'EXECUTE'\n",
         (RIGHTS,),
@@ -475,14 +479,14 @@ _RIGHTS = [
     ),
     Mutation(
         "a run takes over a function that somebody else has made",
-        SCOPE_FUNCTION,
+        CHECK_OWNERS,
         "            where not is_published\n        ),\n\n        judged as (",
         "            where false\n        ),\n\n        judged as (",
         (RIGHTS,),
     ),
     Mutation(
         "a run takes over a schema that somebody else owns",
-        SCOPE_FUNCTION,
+        CHECK_OWNERS,
         "            select 'schema ' || quote_ident(nspname) as object, nspowner as owner\n"
         "            from schema_of_ours\n",
         "            select 'schema ' || quote_ident(nspname) as object, nspowner as owner\n"
