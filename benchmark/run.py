@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python_tests"))
 
@@ -256,62 +256,6 @@ def deploy(server: EmbeddedServer, database: str, schema: str = "analytics", *ar
     return target
 
 
-class LoggedCopy:
-    """A copy of a database, whose stored models read changes from a replication slot; dropped at the end.
-
-    Args:
-        server: the benchmark's.
-        refreshes: those of a database with the catalog in materialized mode, which is copied.
-    """
-
-    NAME = "changes_from_log"
-
-    def __init__(self, server: EmbeddedServer, refreshes: StoredRefreshes) -> None:
-        self.server = server
-        self.database = refreshes.database
-        self.refreshes = refreshes.in_copy(self.NAME)
-
-    def __enter__(self) -> Self:
-        with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f"drop database if exists {self.NAME} with (force)")
-            connection.execute(f"create database {self.NAME} template {self.database} strategy file_copy")
-        self.connection = psycopg.connect(self.server.dsn(self.NAME), autocommit=True)
-        self.connection.execute("set jit = off")
-        self.refreshes = self.refreshes.with_slot(self.connection)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.connection.close()
-        with psycopg.connect(self.server.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f"drop database {self.NAME} with (force)")
-
-    def change(self, change: str, rows: int, students: int) -> None:
-        """Changes that many operational rows, for good."""
-        self.connection.execute(f"set search_path = {SCHEMA}")
-        for statement in CHANGES[change] if rows else ():
-            self.connection.execute(statement.format(rows=rows, students=students))
-        self.connection.execute("reset search_path")
-
-    def refresh(self) -> tuple[int, dict[str, float]]:
-        """Reads the log and brings the stored models up to date.
-
-        Returns:
-            How many changed rows were read from the log, and the seconds that reading it and each model took.
-        """
-        started = time.monotonic()
-        if problems := self.refreshes.collect(self.connection):
-            raise click.ClickException("\n".join(problems))
-        seconds = {"the log": time.monotonic() - started}
-        (changes,) = self.connection.execute(
-            f"select count(*) from {self.refreshes.internal}.refresh_change"
-        ).fetchone()
-        for model in self.refreshes.scripts:
-            started = time.monotonic()
-            self.refreshes.run(self.connection, model)
-            seconds[model] = time.monotonic() - started
-        return changes, seconds
-
-
 def refresh_seconds(
     dsn: str, refreshes: StoredRefreshes, students: int, rows: int, change: str
 ) -> dict[str, float]:
@@ -375,7 +319,7 @@ def prepare(
             "Deploying it beside, in materialized mode; the first time this works out every attempt ..."
         )
         target = deploy(server, database, STORED_SCHEMA, "--vars", "{stored_facts: true}")
-        refreshes = StoredRefreshes.of(target, database, STORED_SCHEMA, SCHEMA)
+        refreshes = StoredRefreshes.of(target, database, STORED_SCHEMA)
     with psycopg.connect(server.dsn(database), autocommit=True) as connection:
         connection.execute(f"set search_path = {SCHEMA}")
         connection.execute(_code(HERE / "other_forms.sql"))
@@ -436,7 +380,6 @@ def main(
             "max_wal_size": "4GB",
             "work_mem": "64MB",
             "maintenance_work_mem": "256MB",
-            "wal_level": "logical",
         },
     )
     server.start()
@@ -478,28 +421,14 @@ def main(
                 cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
                 click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
         if refreshes:
-            steps = [
-                (change, rows)
-                for change in CHANGES
-                for rows in map(int, changed.split(","))
-                if rows or change == next(iter(CHANGES))
-            ]
-
-            def tell(what: str, seconds: dict[str, float]) -> None:
-                parts = ", ".join(f"{part} {spent:.2f}" for part, spent in seconds.items())
-                click.echo(f"  {what:<44}{sum(seconds.values()):>9,.2f} s   {parts}")
-
-            click.echo("\nbringing the stored facts up to date, changes looked for in the tables")
-            for change, rows in steps:
-                tell(f"{rows:,} rows {change}", refresh_seconds(dsn, refreshes, students, rows, change))
-            click.echo("\nbringing the stored facts up to date, changes read from the server's log")
-            with LoggedCopy(server, refreshes) as copy:
-                tell("everything, the first time", copy.refresh()[1])
-                tell("nothing, behind what that wrote", copy.refresh()[1])
-                for change, rows in steps:
-                    copy.change(change, rows, students)
-                    changes, seconds = copy.refresh()
-                    tell(f"{rows:,} rows {change} ({changes:,} in the log)", seconds)
+            click.echo("\nbringing the stored facts up to date")
+            for change in CHANGES:
+                for rows in map(int, changed.split(",")):
+                    if rows or change == next(iter(CHANGES)):
+                        seconds = refresh_seconds(dsn, refreshes, students, rows, change)
+                        parts = ", ".join(f"{part} {spent:.2f}" for part, spent in seconds.items())
+                        what = f"{rows:,} rows {change}"
+                        click.echo(f"  {what:<44}{sum(seconds.values()):>9,.2f} s   {parts}")
     finally:
         server.stop()
     if failures:

@@ -72,7 +72,7 @@ def embedded_server(short_tmp: Path) -> Iterator[EmbeddedServer]:
 
     embedded_server.dsn(database, user) is a connection string for it.
     """
-    settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB", "wal_level": "logical"}
+    settings = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
     server = EmbeddedServer(short_tmp / "pgdata", settings)
     try:
         server.start()

@@ -44,8 +44,7 @@ ROAR_COLLECTIONS = "macros/roar/roar_collections.sql"
 ROAR_TYPES = "macros/roar/json_types.sql"
 ROAR_RUN_COUNTS = "tests/source_roar_run_counts.sql"
 ROAR_MODELS = "stg_roar_document+"
-CHANGE_LOG = "macros/stored/change_log.sql"
-REFRESH = "macros/stored/refresh_stored_rows.sql"
+CHANGED_ROWS = "macros/stored/changed_rows.sql"
 
 
 @dataclass(frozen=True)
@@ -1241,129 +1240,45 @@ _CONTRACTS = [
 
 _STORED = [
     Mutation(
-        "log: a slot that somebody else read from has no gap",
-        CHANGE_LOG,
-        " or (found ->> 'confirmed_flush_lsn')::pg_lsn > last_log.collected_to then",
-        " then",
-        (STORED,),
-    ),
-    Mutation(
-        "log: commits that nobody sees yet are read",
-        CHANGE_LOG,
-        "where log_message.number >= waiting.number",
-        "where false",
-        (STORED,),
-    ),
-    Mutation(
-        "log: behind an unfinished batch it is read to the end",
-        CHANGE_LOG,
-        "case when is_done and not is_cut then up_to else read_up_to end",
-        "up_to",
-        (STORED,),
-    ),
-    Mutation(
-        "log: a table that was out of the publication for a while was always in it",
-        CHANGE_LOG,
-        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
-        "operational.relation, feeding.oid, feeding.xmin)",
-        (STORED,),
-    ),
-    Mutation(
-        "log: a publication that changed for a while did not",
-        CHANGE_LOG,
-        "operational.relation, feeding.oid, feeding.xmin, listed.feed)",
-        "operational.relation, feeding.oid, listed.feed)",
-        (STORED,),
-    ),
-    Mutation(
-        "log: a publication with a filter of rows has them all",
-        CHANGE_LOG,
-        "to_jsonb(pg_publication_rel) ->> 'prqual' is null as is_whole",
-        "true as is_whole",
-        (STORED,),
-    ),
-    Mutation(
-        "log: a publication of inserts has every change",
-        CHANGE_LOG,
-        "pubinsert and pubupdate and pubdelete and pubtruncate as is_all",
-        "pubinsert as is_all",
-        (STORED,),
-    ),
-    Mutation(
-        "log: a model that nothing was kept for is up to date",
-        CHANGE_LOG,
-        "                    and log_source.feed = refresh_state.feed\n",
-        "                    or true\n",
-        (STORED,),
-    ),
-    Mutation(
-        "log: an id that names no row is told from its new value alone",
-        CHANGE_LOG,
-        "if place is null or (message <> 'I' and not is_key) then",
-        "if place is null then",
-        (STORED,),
-    ),
-    Mutation(
-        "log: old ids are left out",
-        CHANGE_LOG,
-        "while at < length(data) loop",
-        "while at < length(data) and (message <> 'U' or chr(get_byte(data, at)) = 'N') loop",
-        (STORED,),
-    ),
-    Mutation(
-        "log: partitions are none of the table",
-        REFRESH,
+        "refresh: partitions are none of the table",
+        "macros/stored/last_refresh.sql",
         "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent",
         "inner join pg_catalog.pg_inherits on part.relation = pg_inherits.inhparent and false",
         (STORED,),
     ),
     Mutation(
-        "log: one batch is all",
-        CHANGE_LOG,
-        "{%- for _ in range(10000) if not progress.is_done -%}",
-        "{%- for _ in range(1) if not progress.is_done -%}",
-        (STORED,),
-    ),
-    Mutation(
-        "log: the slot is not moved on",
-        CHANGE_LOG,
-        "select pg_replication_slot_advance(slot_name, collected_to)",
-        "select slot_name, collected_to",
-        (STORED,),
-    ),
-    Mutation(
-        "refresh: stored rows that use a changed row are not looked for",
-        REFRESH,
-        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }};",
-        "inner join {{ relation }} as stored on changed_row.{{ id }} = stored.{{ id }} and false;",
-        (STORED,),
-    ),
-    Mutation(
-        "refresh: an emptied table changes nothing",
-        REFRESH,
-        "change.model_name = {{ model_name }} and change.row_id is null);",
-        "false);",
-        (STORED,),
-    ),
-    Mutation(
-        "refresh: changes read in another way last time are none",
-        REFRESH,
-        "            and told.feed is not distinct from last_time.feed;",
-        ";",
-        (STORED,),
-    ),
-    Mutation(
         "refresh: rows that are gone are not looked for",
-        REFRESH,
+        CHANGED_ROWS,
         "if lost <> 0 then",
         "if lost < 0 then",
         (STORED,),
     ),
     Mutation(
+        "refresh: a single row that is gone is not looked for",
+        CHANGED_ROWS,
+        "if lost <> 0 then",
+        "if lost > 1 then",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: the horizon leaves out transactions that are still open",
+        "macros/stored/refresh_stored_rows.sql",
+        "pg_snapshot_xmin(pg_current_snapshot())",
+        "pg_snapshot_xmax(pg_current_snapshot())",
+        (STORED,),
+    ),
+    Mutation(
         "refresh: rows of open transactions are not noted",
-        REFRESH,
+        "macros/stored/last_refresh.sql",
         "    from refresh_key\n    where is_unsettled;",
         "    from refresh_key\n    where false;",
+        (STORED,),
+    ),
+    Mutation(
+        "refresh: refreshes that read a replication slot still count",
+        "macros/stored/create_refresh_state.sql",
+        "delete from {{ internal_schema() }}.refresh_state where feed is not null;",
+        "null;",
         (STORED,),
     ),
 ]

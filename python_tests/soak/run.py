@@ -8,9 +8,9 @@ redeploys: each run changes every view; every fifth one also changes columns of 
 kills: a job is killed (SIGKILL) at a random moment, then the next one must be green.
 two at once: of two jobs that begin together one runs and the other ends with its exit code.
 
-With --stored the catalog stores its heavy facts, reads what changed from a replication slot, and operational
-rows change all the time. Half of the kills then fall while the database is at a refresh, and after each next
-job the datasets must be those of a catalog of live views beside it.
+With --stored the catalog stores its heavy facts, and operational rows change all the time. Half of the kills
+then fall while the database is at a refresh, and after each next job the datasets must be those of a catalog
+of live views beside it.
 
 Exits with 1 when a reader met an error or an empty answer, or a job did not end as it should.
 """
@@ -46,17 +46,17 @@ from timeback_analytics.server import EmbeddedServer
 DATABASE = "soak"
 CHANGING_MODEL = "int_student"
 """A model behind many datasets, whose columns change."""
-AT_A_REFRESH = ("collect_changes(", "int_attempt_stored", "int_xp_entry_stored")
-"""Texts of statements with which a run brings stored facts up to date: the hook's, and dbt's for a model."""
+AT_A_REFRESH = ("int_attempt_stored", "int_xp_entry_stored")
+"""Texts of statements with which a run brings stored facts up to date."""
 
 
 class Soak:
     """A server with the demo, a copy of the project, and what went wrong."""
 
     def __init__(self, home: Path, seed: int, *, stored: bool) -> None:
-        settings = {"fsync": "off", "shared_buffers": "128MB", "wal_level": "logical"}
+        settings = {"fsync": "off", "shared_buffers": "128MB"}
         self.server = EmbeddedServer(home / "pgdata", settings)
-        self.variables = {"stored_facts": True, "replication_slot": DATABASE} if stored else {}
+        self.variables = {"stored_facts": True} if stored else {}
         self.stored: StoredRefreshes | None = None
         self.project = copy_project(home / "project")
         shutil.copy(self.project / "profiles.yml.example", self.project / "profiles.yml")
@@ -93,7 +93,7 @@ class Soak:
         self.oids = self.view_oids()
 
     def _store(self) -> None:
-        """Live views as schema `live`, stored facts in `analytics`, and the slot that tells of changes."""
+        """Live views as schema `live`, stored facts in `analytics`."""
         run = ["run", *self._dbt_arguments()]
         for schema, variables in {"live": {}, "analytics": {"stored_facts": True}}.items():
             os.environ["TIMEBACK_SCHEMA"] = schema
@@ -101,8 +101,7 @@ class Soak:
             if not done.success:
                 raise SystemExit(f"the first deploy of {schema} failed: {done.exception or done.result}")
         os.environ.pop("TIMEBACK_SCHEMA")
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            self.stored = StoredRefreshes.of(self.project / "target", DATABASE).with_slot(conn)
+        self.stored = StoredRefreshes.of(self.project / "target", DATABASE)
 
     def _dbt_arguments(self) -> list[str]:
         arguments = ["--quiet", "--log-level-file", "none", "--project-dir", str(self.project)]
@@ -309,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--redeploys", type=int, default=50, help="50 by default")
     parser.add_argument("--kills", type=int, default=20, help="20 by default")
-    parser.add_argument("--stored", action="store_true", help="with stored facts, and a log of what changed")
+    parser.add_argument("--stored", action="store_true", help="with stored facts")
     parser.add_argument("--seed", type=int, default=7, help="of the random moments")
     options = parser.parse_args(arguments)
     home = Path(tempfile.mkdtemp(prefix="tbs-", dir="/tmp")).resolve()
