@@ -227,12 +227,12 @@ class _Stage:
             sql.SQL("t.{0}{1} is distinct from s.{0}{1}").format(sql.Identifier(name), cast[name])
             for name in self._values
         ]
-        if not self._is_dated:
-            return sql.SQL("case when {} then 'updated' else 'unchanged' end").format(_any(changed))
-        updated = "when {changed} or s.{date} <> t.{date} then 'updated' else 'unchanged' end"
+        updated = "when {changed} then 'updated' else 'unchanged' end"
+        if self._is_dated:
+            updated = "when s.{date} <> t.{date} then 'updated' " + updated
         if self._rows.tombstone:
             updated = "when s.{tombstone} is null then 'removed' " + updated
-        if self._rows.newer_only:
+        if self._rows.newer_only and self._is_dated:
             updated = "when t.{date} > s.{date} then 'older' " + updated
         return sql.SQL("case " + updated).format(
             date=sql.Identifier(self._rows.modified),
@@ -276,7 +276,7 @@ class _Stage:
             sql.SQL("coalesce({}, now())" if name == rows.modified else "{}").format(sql.Identifier(name))
             for name in columns
         ]
-        if self._is_dated and _CREATED in self._types:
+        if self._is_dated and _CREATED in self._types and _CREATED not in columns:
             columns.append(_CREATED)
             selected.append(sql.SQL("coalesce({}, now())").format(sql.Identifier(rows.modified)))
         self._run(

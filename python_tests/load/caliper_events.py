@@ -1,0 +1,173 @@
+"""Caliper events as senders write them, for the tests of the loader."""
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+CONTEXT = "http://purl.imsglobal.org/ctx/caliper/v1p2"
+HOST = "https://api.alpha-1edtech.ai/ims/oneroster/rostering/v1p2"
+APP = "https://math.example/app"
+ADA = "a0000000-0000-4000-8000-00000000000a"
+BOB = "b0000000-0000-4000-8000-00000000000b"
+PEOPLE = {ADA: ("Ada", "ada@school.example"), BOB: ("Bob", "bob@school.example")}
+
+
+def urn(name: str) -> str:
+    """The same urn:uuid: for the same name."""
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, name)}"
+
+
+def user(user_id: str = ADA, **more: Any) -> dict[str, Any]:
+    """A TimebackUser."""
+    name, email = PEOPLE.get(user_id, ("Nobody", "nobody@school.example"))
+    return {"id": f"{HOST}/users/{user_id}", "type": "TimebackUser", "name": name, "email": email, **more}
+
+
+def event(name: str, kind: str, action: str, time: str, **more: Any) -> dict[str, Any]:
+    """An event of Ada, unless more says otherwise."""
+    return {
+        "@context": CONTEXT,
+        "id": urn(name),
+        "type": kind,
+        "action": action,
+        "actor": user(),
+        "eventTime": time,
+        "edApp": {"id": APP, "type": "SoftwareApplication", "name": "Math"},
+        **more,
+    }
+
+
+def activity(name: str, time: str, xp: Any, *, attempt: Any = 1, **more: Any) -> dict[str, Any]:
+    """A completed activity with XP and questions."""
+    return event(
+        name,
+        "ActivityEvent",
+        "Completed",
+        time,
+        **{
+            "profile": "TimebackProfile",
+            "object": {
+                "id": f"{HOST}/courses/component-resources/cr-1",
+                "type": "TimebackActivityContext",
+                "subject": "Math",
+                "app": {"id": APP, "name": "Math"},
+                "course": {"code": "M-1", "name": "Algebra"},
+            },
+            "generated": {
+                "id": urn(f"{name}/metrics"),
+                "type": "TimebackActivityMetricsCollection",
+                "attempt": attempt,
+                "items": [
+                    {"type": "xpEarned", "value": xp},
+                    {"type": "totalQuestions", "value": 10},
+                    {"type": "correctQuestions", "value": "8"},
+                ],
+            },
+            **more,
+        },
+    )
+
+
+def session_event(name: str, action: str, time: str, session: Any, **more: Any) -> dict[str, Any]:
+    return event(
+        name, "SessionEvent", action, time, **{"object": {"id": APP, "type": "SoftwareApplication"}, "session": session, **more}
+    )
+
+
+def question(name: str, number: int, time: str, action: str = "Completed", **more: Any) -> dict[str, Any]:
+    """An answer to question `number`, with a response that names its attempt."""
+    item = f"https://math.example/items/{number}"
+    made = {
+        "id": f"{item}/responses/{name}",
+        "type": "MultipleChoiceResponse",
+        "attempt": {
+            "id": f"{item}/attempts/{name}",
+            "type": "Attempt",
+            "assignee": user()["id"],
+            "assignable": item,
+            "count": 1,
+            "startedAtTime": "2026-01-05T10:00:00.000Z",
+            "endedAtTime": time,
+            "duration": "PT30S",
+        },
+    }
+    return event(
+        name,
+        "AssessmentItemEvent",
+        action,
+        time,
+        **{
+            "profile": "AssessmentProfile",
+            "object": {
+                "id": item,
+                "type": "AssessmentItem",
+                "name": f"Question {number}",
+                "mediaType": "quiz",
+                "isPartOf": {"id": "https://math.example/tests/1", "type": "Assessment", "name": "Test"},
+            },
+            "generated": made,
+            **more,
+        },
+    )
+
+
+def grade(name: str, attempt: str, given: Any, time: str, **more: Any) -> dict[str, Any]:
+    return event(
+        name,
+        "GradeEvent",
+        "Graded",
+        time,
+        **{
+            "profile": "GradingProfile",
+            "actor": {"id": APP, "type": "SoftwareApplication"},
+            "object": attempt,
+            "generated": {
+                "id": urn(f"{name}/score"),
+                "type": "Score",
+                "attempt": attempt,
+                "scoreGiven": given,
+                "maxScore": 1.0,
+                "scoreType": "QUESTION_RESULT",
+            },
+            **more,
+        },
+    )
+
+
+def envelope(*events: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "sensor": "https://math.example/sensor",
+        "sendTime": "2026-01-06T00:00:00.000Z",
+        "dataVersion": CONTEXT,
+        "data": list(events),
+        **more,
+    }
+
+
+def stored(number: int, event: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The event as the platform's event API serves it."""
+    rest = {key: value for key, value in event.items() if key not in ("id", "@context")}
+    return {
+        "id": number,
+        "externalId": event["id"],
+        "sensor": "https://math.example/sensor",
+        "sendTime": "2026-01-06T00:00:00.000Z",
+        "created_at": "2026-01-06T00:00:01.000Z",
+        "updated_at": None,
+        "deleted_at": None,
+        "clientAppId": None,
+        **rest,
+        **more,
+    }
+
+
+def page(*events: Any) -> dict[str, Any]:
+    pagination = {"total": len(events), "totalPages": 1, "currentPage": 1, "limit": 100}
+    return {"events": list(events), "pagination": pagination}
+
+
+def written(path: Path, *values: Any) -> Path:
+    """A file of JSON lines."""
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    return path
