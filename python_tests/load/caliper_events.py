@@ -71,7 +71,11 @@ def activity(name: str, time: str, xp: Any, *, attempt: Any = 1, **more: Any) ->
 
 def session_event(name: str, action: str, time: str, session: Any, **more: Any) -> dict[str, Any]:
     return event(
-        name, "SessionEvent", action, time, **{"object": {"id": APP, "type": "SoftwareApplication"}, "session": session, **more}
+        name,
+        "SessionEvent",
+        action,
+        time,
+        **{"object": {"id": APP, "type": "SoftwareApplication"}, "session": session, **more},
     )
 
 

@@ -43,7 +43,8 @@ _LAST = "substr(max(said_at || {0}), 19) as {0}"
 class Merge:
     """Makes the spool's tables merged_... (one row a thing), and gone_... (what deleted events alone say)."""
 
-    def __init__(self, spool: Spool, database: Database) -> None:
+    def __init__(self, spool: Spool, database: Database, source: str) -> None:
+        self._source = source
         self._spool = spool
         self._database = database
 
@@ -51,7 +52,7 @@ class Merge:
         """Do it all, once everything is in the spool."""
         steps = (
             self._merge_events,
-            lambda: resolve_people(self._spool, self._database),
+            lambda: resolve_people(self._spool, self._database, self._source),
             lambda: resolve_apps(self._spool, self._database),
             self._merge_attempts,
             self._merge_sessions,

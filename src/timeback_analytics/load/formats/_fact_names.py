@@ -4,19 +4,19 @@ from typing import Any
 
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.formats._fact_spool import Spool
-from timeback_analytics.load.identifiers import as_uuid, derived_id, identify
+from timeback_analytics.load.identifiers import as_uuid, derived_id, identify, scoped
 
 
-def user_id_of(sourced_id: str) -> str:
-    """The id of the row that a roster's load makes of a user's sourcedId."""
-    return identify("oneroster/user", sourced_id)
+def user_id_of(sourced_id: str, source: str) -> str:
+    """The id of the row that a roster's load, with the same source, makes of a user's sourcedId."""
+    return identify(f"{scoped('oneroster', source)}/user", sourced_id)
 
 
-def resolve_people(spool: Spool, database: Database) -> None:
+def resolve_people(spool: Spool, database: Database, source: str) -> None:
     """Make the spool's table who: the user of each key; by sourcedId, then by e-mail, else null."""
     spool.run("create table found (key text, rank text)")
     for batch in spool.batches("select distinct key, sourced_id, email from person"):
-        ids = {sourced_id: user_id_of(sourced_id) for _, sourced_id, _ in batch if sourced_id}
+        ids = {sourced_id: user_id_of(sourced_id, source) for _, sourced_id, _ in batch if sourced_id}
         known = database.existing("one_roster_user", set(ids.values()))
         emails = {email for _, _, email in batch if email}
         stored = database.rows("one_roster_user", ("id", "email"), "email", emails, lower=True)

@@ -18,6 +18,7 @@ def finish(
     database: Database,
     counts: Counter[str],
     progress: Progress,
+    source: str,
     what: Callable[[int, int], str],
 ) -> Reading:
     """The rows and the notes, once all files have been read.
@@ -27,10 +28,11 @@ def finish(
         database: what is stored.
         counts: what was noteworthy while reading.
         progress: told how far it is.
+        source: see Options.source; it tells apart the people of rosters.
         what: makes the line that says what was read, of the number of events and of deleted ones.
     """
     spool.finish()
-    Merge(spool, database).run(progress)
+    Merge(spool, database, source).run(progress)
     tables = _Tables(spool).all()
     events = spool.value("select count(*) from merged_event")
     deleted = spool.value("select count(*) from deleted")

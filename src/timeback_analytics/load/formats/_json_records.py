@@ -51,7 +51,8 @@ class Record:
         column = self.column
         if at:
             column = f"{column or '$'}.{at}"
-        problems.add(self.file, reason, remedy, line=self.line, column=column, value=value)
+        place = (self.line, self.column)
+        problems.reject(self.file, reason, remedy, line=self.line, column=column, value=value, record=place)
 
 
 def json_files(path: Path) -> list[Path]:
@@ -105,17 +106,20 @@ def read_records(
         with progress.step(f"Reading {file.name}", file.stat().st_size) as advance, file.open("rb") as raw:
             try:
                 with _plain(raw) as plain:
-                    yield from _counted(_File(name, plain, lists, problems).records(), raw, advance)
+                    yield from _counted(_File(name, plain, lists, problems).records(), raw, problems, advance)
             except (OSError, EOFError, zlib.error) as error:
                 if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
                     raise
                 problems.add(name, f"the gzip file is damaged ({error}).", "Copy or export it again.")
 
 
-def _counted(records: Iterator[Record], raw: IO[bytes], advance: Callable[[int], None]) -> Iterator[Record]:
-    """The same, telling how far the file itself has been read."""
+def _counted(
+    records: Iterator[Record], raw: IO[bytes], problems: Problems, advance: Callable[[int], None]
+) -> Iterator[Record]:
+    """The same, counted, and telling how far the file itself has been read."""
     told = 0
     for number, record in enumerate(records, 1):
+        problems.count(record.file)
         yield record
         if number % _RECORDS_A_TICK == 0:
             place = raw.tell()
@@ -193,13 +197,17 @@ class _File:
             try:
                 value = json.loads(line)
             except RecursionError:
-                self._problems.add(self._name, "the JSON is nested too deep.", line=number)
+                self._refuse_line(number, "the JSON is nested too deep.")
             except UnicodeDecodeError:
-                self._problems.add(self._name, "the line is not UTF-8.", "Save it as UTF-8.", line=number)
+                self._refuse_line(number, "the line is not UTF-8.", "Save it as UTF-8.")
             except ValueError as error:
-                self._problems.add(self._name, f"this is not JSON: {error}.", line=number)
+                self._refuse_line(number, f"this is not JSON: {error}.")
             else:
                 yield from self._unpacked(value, number, None)
+
+    def _refuse_line(self, number: int, reason: str, remedy: str = "") -> None:
+        self._problems.count(self._name)
+        self._problems.reject(self._name, reason, remedy, line=number)
 
     def _unpacked(self, value: Any, line: int | None, column: str | None) -> Iterator[Record]:
         """The records of a value: itself, or what its list holds."""
