@@ -86,7 +86,7 @@ def json_files(path: Path) -> list[Path]:
 
 
 def read_records(
-    path: Path, lists: Collection[str], problems: Problems, progress: Progress
+    path: Path, lists: Collection[str], problems: Problems, progress: Progress, *, mark: str | None = None
 ) -> Iterator[Record]:
     """The records of a file or a folder: of JSON lines, arrays, and objects that hold a list of them.
 
@@ -97,6 +97,7 @@ def read_records(
         lists: members whose list holds the records, such as data of an envelope.
         problems: where to note what cannot be read.
         progress: told how far it is.
+        mark: a member that says of an object that it is a record, whatever lists it has.
 
     Raises:
         LoadError: there is no file.
@@ -106,7 +107,9 @@ def read_records(
         with progress.step(f"Reading {file.name}", file.stat().st_size) as advance, file.open("rb") as raw:
             try:
                 with _plain(raw) as plain:
-                    yield from _counted(_File(name, plain, lists, problems).records(), raw, problems, advance)
+                    yield from _counted(
+                        _File(name, plain, lists, problems, mark).records(), raw, problems, advance
+                    )
             except (OSError, EOFError, zlib.error) as error:
                 if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
                     raise
@@ -150,7 +153,10 @@ def _plain(raw: IO[bytes]) -> Iterator[IO[bytes]]:
 class _File:
     """One file, in whatever form it is."""
 
-    def __init__(self, name: str, raw: IO[bytes], lists: Collection[str], problems: Problems) -> None:
+    def __init__(
+        self, name: str, raw: IO[bytes], lists: Collection[str], problems: Problems, mark: str | None
+    ) -> None:
+        self._mark = mark
         self._name = name
         self._raw = raw
         self._lists = lists
@@ -224,7 +230,7 @@ class _File:
             yield Record(element, self._name, line, f"{column or '$'}.{name}[{number}]", outer)
 
     def _list_of(self, value: Any) -> str | None:
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or self._mark in value:
             return None
         return next((name for name in self._lists if isinstance(value.get(name), list)), None)
 
@@ -259,13 +265,13 @@ class _File:
                 if event == "start_array" and depth == 1:
                     return "item"
                 if event == "start_array" and depth == 2 and key in self._lists:
-                    if outer:
+                    if outer and self._mark is None:
                         return key
                     found = key
             elif event in ("end_map", "end_array"):
                 depth -= 1
                 if depth == 0:
-                    return found
+                    return None if self._mark in outer else found
             elif depth == 1 and event == "map_key":
                 key = value
             elif depth == 1 and key is not None:
