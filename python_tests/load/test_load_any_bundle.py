@@ -18,7 +18,7 @@ from roster_bundles import Bundle, columns, csv_bytes, row_id, written, zipped
 
 from timeback_analytics.load import load
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\x1a"), max_size=20)
 words = st.text(string.ascii_letters + string.digits + ".-_/@", min_size=1, max_size=12)
 sourced_ids = st.one_of(words, st.uuids().map(str), st.uuids().map(lambda value: str(value).upper()))
 dates = st.one_of(st.just(""), st.dates().map(str))

@@ -1,25 +1,26 @@
 """Reading a CSV file of a standard: known columns in any order, every value checked, every problem noted."""
 
-import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
-from timeback_analytics.load.problems import MalformedError, Problems
+from timeback_analytics.load.headers import near_names
+from timeback_analytics.load.problems import MalformedError, Problems, shown
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.source import Files
+from timeback_analytics.load.text_form import END_OF_FILE, EncodingError, Layout, examine, layout_of
+from timeback_analytics.load.values import WHITE_SPACE, Noted
 
-_CHUNK = 2**20
 _ROWS_A_TICK = 1_000
-WHITE_SPACE = " \t\n\r\f\v"
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+_REMEMBERED = 2**14
+_AT_END = re.compile(f"{END_OF_FILE}+\\s*$")
+# so many records show whether all of them end with separators that the header does not have
+_SAMPLE = 20
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Field:
 
     Attributes:
         name: its header, exactly.
-        parse: makes the value of a cell that is not blank; raises MalformedError.
+        parse: makes the value of a cell that is not blank; raises MalformedError. The same cell has always
+            the same value.
         header: whether a file without the column is refused.
         filled: whether a blank cell is refused; else its value is None.
     """
@@ -39,7 +41,7 @@ class Field:
     filled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """One record of a file.
 
@@ -55,104 +57,172 @@ class Record:
 
 
 class CsvFile:
-    """A CSV file as RFC 4180 and OneRoster have it: UTF-8, perhaps with a byte order mark, and a header.
+    """A CSV file as RFC 4180 and OneRoster have it, and as people's programs write it.
+
+    UTF-8 or UTF-16, or the encoding that the user names; separated by commas, or by semicolons, tabs or
+    bars where the header shows that; blank lines, lines of separators alone and a Ctrl-Z at the end carry
+    nothing; what a short record lacks at its end is blank, and what it has too much must be.
 
     Attributes:
         name: its name.
         columns: the wanted columns that it has.
         readable: False when it could not be read to its end.
+        notes: what was made of values and columns that are not quite as they should be; complete at the end.
     """
 
     def __init__(
-        self, files: Files, name: str, fields: Sequence[Field], problems: Problems, progress: Progress
+        self,
+        files: Files,
+        name: str,
+        fields: Sequence[Field],
+        problems: Problems,
+        progress: Progress,
+        *,
+        encoding: str | None = None,
+        standard: Collection[str] = (),
+        excused: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
+        """Nothing is read before the iteration.
+
+        Args:
+            files: where it is.
+            name: its name.
+            fields: the columns that are wanted.
+            problems: where to note what is wrong.
+            progress: told how far it is.
+            encoding: what the user says of it.
+            standard: other columns that the standard has, which are no misspelling of a wanted one.
+            excused: says of a record's values whether its required ones may be blank.
+        """
         self.name = name
         self.columns: Collection[str] = frozenset()
         self.readable = True
+        self.notes: list[str] = []
         self._files = files
         self._fields = {field.name: field for field in fields}
         self._problems = problems
         self._progress = progress
+        self._encoding = encoding
+        self._standard = frozenset(standard)
+        self._excused = excused
+        self._noted: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], int] = {}
+        self._short = 0
+        self._start = 1
+        self._records = 0
 
     def __iter__(self) -> Iterator[Record]:
-        lines = self._count_lines()
-        if not self.readable:
+        try:
+            form = examine(lambda: self._files.open(self.name), self._encoding)
+        except EncodingError as error:
+            self.readable = False
+            self._problems.add(self.name, error.reason, error.remedy, line=error.line)
             return
         with (
             self._files.open(self.name) as raw,
-            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
-            self._progress.step(f"Reading {self.name}", lines) as advance,
+            io.TextIOWrapper(raw, encoding=form.encoding, newline="") as text,
+            self._progress.step(f"Reading {self.name}", form.lines) as advance,
         ):
-            reader = csv.reader(text, strict=True)
-            start = 1
-            try:
-                header = next(reader, None)
-                wanted = self._read_header(header)
-                if wanted is None:
-                    self.readable = False
-                    return
-                start = reader.line_num + 1
-                told = 0
-                for cells in reader:
-                    if cells:
-                        yield self._record(start, cells, header, wanted)
-                    start = reader.line_num + 1
-                    if start - told >= _ROWS_A_TICK:
-                        advance(start - told)
-                        told = start
-                advance(max(lines - told, 0))
-            except csv.Error as error:
+            layout = self._layout(form.encoding)
+            lines: Iterator[str] = islice(text, layout.skipped, None)
+            if form.is_ended:
+                lines = (_AT_END.sub("", line) for line in lines)
+            reader = csv.reader(lines, strict=True, delimiter=layout.separator)
+            yield from self._read(reader, layout, form.lines, advance)
+        self._problems.count(self.name, self._records)
+        self._finish_notes()
+
+    def _layout(self, encoding: str) -> Layout:
+        with self._files.open(self.name) as raw, io.TextIOWrapper(raw, encoding=encoding) as text:
+            lines = [text.readline(2**16) for _ in range(2)]
+        return layout_of(lines, [*self._fields, *self._standard])
+
+    def _read(
+        self, reader: Any, layout: Layout, lines: int, advance: Callable[[int], None]
+    ) -> Iterator[Record]:
+        skipped = layout.skipped
+        told = self._start = 1 + skipped
+        try:
+            header = next((cells for cells in reader if not _is_blank(cells)), None)
+            raw_width = len(header or ())
+            wanted = self._read_header(header, layout, max(reader.line_num + skipped, 1))
+            if wanted is None:
                 self.readable = False
-                self._problems.add(
-                    self.name,
-                    f"the record that starts here is no CSV ({error}).",
-                    "Look for a quotation mark that is not closed, or not doubled inside a quoted value.",
-                    line=start,
-                )
+                return
+            width = len(header)
+            records = self._numbered(reader, skipped)
+            sample = list(islice(records, _SAMPLE))
+            widest = max(raw_width, min((len(cells) for _, cells in sample), default=0))
+            for start, cells in chain(sample, records):
+                self._records += 1
+                if len(cells) == width or self._fits(start, cells, width, widest):
+                    yield self._record(start, cells, wanted)
+                else:
+                    yield Record(start, dict.fromkeys(self.columns), sound=False)
+                if start - told >= _ROWS_A_TICK:
+                    advance(start - told)
+                    told = start
+            advance(max(lines - told, 0))
+        except csv.Error as error:
+            self.readable = False
+            self._problems.add(
+                self.name,
+                f"the record that starts here is no CSV ({error}).",
+                "Look for a quotation mark that is not closed, or not doubled inside a quoted value.",
+                line=self._start,
+            )
 
-    def _count_lines(self) -> int:
-        """Lines of the file, which this finds to be UTF-8 or reports."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        lines = done = 0
-        with self._files.open(self.name) as raw:
-            while True:
-                chunk = raw.read(_CHUNK)
-                if not done and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    self.readable = False
-                    self._problems.add(
-                        self.name, "the file is encoded in UTF-16, not UTF-8.", "Save it as UTF-8."
-                    )
-                    return 0
-                pending = decoder.getstate()[0]
-                try:
-                    decoder.decode(chunk, final=not chunk)
-                except UnicodeDecodeError as error:
-                    data = pending + chunk
-                    self.readable = False
-                    self._problems.add(
-                        self.name,
-                        f"the file is not UTF-8 (byte {done - len(pending) + error.start + 1:,}).",
-                        "Save it as UTF-8; Excel calls that 'CSV UTF-8'.",
-                        line=lines + data.count(b"\n", 0, error.start) + 1,
-                        value=data[error.start : error.end].hex(" "),
-                    )
-                    return 0
-                if not chunk:
-                    return lines + 1
-                lines += chunk.count(b"\n")
-                done += len(chunk)
+    def _numbered(self, reader: Any, skipped: int) -> Iterator[tuple[int, list[str]]]:
+        """The records that are not blank, each with the line where it starts."""
+        self._start = start = reader.line_num + skipped + 1
+        for cells in reader:
+            if cells and (cells[0] or any(cells)) and (cells[0].strip(WHITE_SPACE) or not _is_blank(cells)):
+                yield start, cells
+            self._start = start = reader.line_num + skipped + 1
 
-    def _read_header(self, header: list[str] | None) -> list[tuple[int, Field]] | None:
-        """Place and field of each wanted column; None where the header is not good enough to go on."""
+    def _read_header(self, header: list[str] | None, layout: Layout, line: int) -> list[tuple] | None:
+        """Place, field and known values of each wanted column; None where the header is not good enough."""
+        while header and not header[-1].strip(WHITE_SPACE):
+            # commas at the end carry nothing
+            header.pop()
         if not header:
-            self._problems.add(self.name, "the file is empty: it has not even a header.", line=1)
+            self._problems.add(self.name, "the file is empty: it has not even a header.", line=line)
             return None
         names = [cell.strip(WHITE_SPACE) for cell in header]
+        if not self._check_header(names, layout, line):
+            return None
+        found = [(place, self._fields[name]) for place, name in enumerate(names) if name in self._fields]
+        self.columns = frozenset(field.name for _, field in found)
+        return [
+            # a blank that may be has the value None
+            (place, field.name, field, {} if field.filled else {"": None})
+            for place, field in found
+        ]
+
+    def _check_header(self, names: list[str], layout: Layout, line: int) -> bool:
+        lower = {name.lower() for name in (*self._fields, *self._standard)}
+        if not any(name.lower() in lower for name in names):
+            wanted = ", ".join(
+                [field.name for field in self._fields.values() if field.header] or self._fields
+            )
+            self._problems.add(
+                self.name,
+                f"this line, read as separated by {layout.name}, has no column name of such a file.",
+                f"The first line must be a header, with {wanted}.",
+                line=line,
+                value=",".join(names),
+            )
+            return False
         sound = True
         for name in sorted({name for name in names if names.count(name) > 1 and name in self._fields}):
             sound = False
-            self._problems.add(self.name, "the header has this column more than once.", line=1, column=name)
-        other_case = {name.lower(): name for name in names if name not in self._fields}
+            self._problems.add(
+                self.name, "the header has this column more than once.", line=line, column=name
+            )
+        unread = [name for name in names if name not in self._fields and name not in self._standard]
+        other_case = {name.lower(): name for name in unread}
+        near = near_names([name for name in self._fields if name not in names], unread)
+        has = f"The header, separated by {layout.name}, has {', '.join(names)}."
         for field in self._fields.values():
             if field.name in names:
                 continue
@@ -162,153 +232,106 @@ class CsvFile:
                     self.name,
                     "the header writes it otherwise, and capitals matter in column names.",
                     f"Rename it to {field.name}.",
-                    line=1,
+                    line=line,
                     column=field.name,
                     value=other_case[field.name.lower()],
                 )
             elif field.header:
                 sound = False
+                hint = f"Is it {near[field.name]}? Rename it then. " if field.name in near else ""
                 self._problems.add(
-                    self.name, "the column is missing, and it is a required one.", line=1, column=field.name
+                    self.name,
+                    "the column is missing, and it is a required one.",
+                    hint + has,
+                    line=line,
+                    column=field.name,
                 )
-        if not sound:
-            return None
-        wanted = [(place, self._fields[name]) for place, name in enumerate(names) if name in self._fields]
-        self.columns = frozenset(field.name for _, field in wanted)
-        return wanted
+            elif field.name in near:
+                self.notes.append(
+                    f"{self.name} has no column {field.name}, but one named {shown(near[field.name])}, which "
+                    "was not read. If it is that one, rename it and load again."
+                )
+        return sound
 
-    def _record(
-        self, line: int, cells: list[str], header: list[str], wanted: list[tuple[int, Field]]
-    ) -> Record:
-        self._problems.count(self.name)
-        if len(cells) != len(header):
+    def _fits(self, line: int, cells: list[str], width: int, widest: int) -> bool:
+        """Fill a short record up, and cut blank cells off a long one; False where it has too much.
+
+        A record that alone is longer than others has a separator inside a value.
+        """
+        if len(cells) < width:
+            self._short += 1
+            self._first.setdefault(("", "short"), line)
+            cells.extend([""] * (width - len(cells)))
+            return True
+        if len(cells) > widest or not _is_blank(cells[width:]):
             self._problems.reject(
                 self.name,
-                f"the record has {len(cells)} values, and the header has {len(header)} columns.",
-                "A comma may be missing, or stand in a value that is not quoted.",
+                f"the record has {len(cells)} values, and the header has {width} columns.",
+                "A separator may stand in a value that is not quoted.",
                 line=line,
             )
-            return Record(line, dict.fromkeys(self.columns), sound=False)
+            return False
+        del cells[width:]
+        return True
+
+    def _record(self, line: int, cells: list[str], wanted: list[tuple]) -> Record:
         values = {}
+        blank = None
         sound = True
-        for place, field in wanted:
+        for place, name, field, known in wanted:
             cell = cells[place]
-            value = None
+            try:
+                values[name] = known[cell]
+                continue
+            except KeyError:
+                pass
+            values[name] = None
             if "\0" in cell:
                 sound = False
-                self._problems.reject(
-                    self.name, "the value holds a NUL character.", line=line, column=field.name, value=cell
-                )
+                self._reject(line, name, "the value holds a NUL character.", value=cell)
             elif cell.strip(WHITE_SPACE):
                 try:
                     value = field.parse(cell)
                 except MalformedError as error:
                     sound = False
-                    self._problems.reject(
-                        self.name, error.reason, error.remedy, line=line, column=field.name, value=cell
-                    )
+                    self._reject(line, name, error.reason, error.remedy, value=cell)
+                    continue
+                if type(value) is Noted:
+                    # not remembered, so that each is counted
+                    self._note(name, value.note, line)
+                    value = value.value
+                elif len(known) < _REMEMBERED:
+                    known[cell] = value
+                values[name] = value
             elif field.filled:
-                sound = False
-                self._problems.reject(
-                    self.name, "the value is empty, and it is a required one.", line=line, column=field.name
-                )
-            values[field.name] = value
+                blank = [*(blank or ()), name]
+        if blank and not (self._excused and self._excused(values)):
+            sound = False
+            for name in blank:
+                self._reject(line, name, "the value is empty, and it is a required one.")
         return Record(line, values, sound)
 
+    def _reject(
+        self, line: int, column: str, reason: str, remedy: str = "", value: str | None = None
+    ) -> None:
+        self._problems.reject(self.name, reason, remedy, line=line, column=column, value=value)
 
-def as_text(cell: str) -> str:
-    """The text as it stands."""
-    return cell
+    def _note(self, column: str, note: str, line: int) -> None:
+        self._noted[column, note] += 1
+        self._first.setdefault((column, note), line)
 
-
-def as_word(cell: str) -> str:
-    """The text without white space around it."""
-    return cell.strip(WHITE_SPACE)
-
-
-def as_places(cell: str) -> list[str | None]:
-    """The elements of a list with commas, each in its place, without white space around; None where blank."""
-    return [part.strip(WHITE_SPACE) or None for part in cell.split(",")]
-
-
-def as_list(cell: str) -> list[str]:
-    """The elements of a list with commas, without white space around them; blank ones are left out."""
-    words = [word for word in as_places(cell) if word]
-    if not words:
-        raise MalformedError("the list has nothing between its commas.")
-    return words
+    def _finish_notes(self) -> None:
+        for (column, note), count in self._noted.items():
+            self.notes.append(
+                f"{count:,} values of column {column} in {self.name} {note} (the first on line "
+                f"{self._first[column, note]})."
+            )
+        if self._short:
+            self.notes.append(
+                f"{self._short:,} records of {self.name} have fewer values than the header has columns (the "
+                f"first on line {self._first['', 'short']}); what their ends lack was taken as blank."
+            )
 
 
-def one_of(words: Collection[str], *, extensible: bool = False) -> Callable[[str], str]:
-    """Parser for a fixed vocabulary; capitals do not matter, and the result is as the vocabulary has it.
-
-    Args:
-        words: the vocabulary.
-        extensible: whether a term of somebody's own, which starts with 'ext:', is good too.
-    """
-    by_lower = {word.lower(): word for word in words}
-    permitted = ", ".join(sorted(words)) + (", or a term that starts with ext:" if extensible else "")
-
-    def parse(cell: str) -> str:
-        word = as_word(cell)
-        known = by_lower.get(word.lower())
-        if known:
-            return known
-        if extensible and word.startswith("ext:") and len(word) > len("ext:"):
-            return word
-        raise MalformedError(
-            "this is not one of the values of the standard.", f"It must be one of {permitted}."
-        )
-
-    return parse
-
-
-def as_boolean(cell: str) -> bool:
-    """True or false."""
-    word = as_word(cell).lower()
-    if word not in ("true", "false"):
-        raise MalformedError("this is neither true nor false.")
-    return word == "true"
-
-
-@lru_cache(maxsize=2**14)
-def as_date(cell: str) -> str:
-    """A date, YYYY-MM-DD."""
-    word = as_word(cell)
-    if not _DATE.fullmatch(word):
-        raise MalformedError("this is not a date of the form YYYY-MM-DD.")
-    try:
-        date.fromisoformat(word)
-    except ValueError as error:
-        raise MalformedError(f"there is no such date ({error}).") from None
-    return word
-
-
-def as_midnight(cell: str) -> str:
-    """A date, as the instant at which it begins in UTC."""
-    return f"{as_date(cell)}T00:00:00+00:00"
-
-
-@lru_cache(maxsize=2**14)
-def as_timestamp(cell: str) -> str:
-    """An instant in ISO 8601 with its time zone, as UTC."""
-    word = as_word(cell)
-    form = _TIMESTAMP.fullmatch(word)
-    if not form:
-        raise MalformedError("this is not a timestamp of the form YYYY-MM-DDThh:mm:ss.sssZ.")
-    if not form[3]:
-        raise MalformedError("the timestamp has no time zone.", "Times in UTC end with Z.")
-    try:
-        return datetime.fromisoformat(word).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError) as error:
-        raise MalformedError(f"there is no such time ({error}).") from None
-
-
-def as_decimal(cell: str) -> str:
-    """A number, with a decimal point where it has a fraction."""
-    word = as_word(cell)
-    if not _DECIMAL.fullmatch(word):
-        raise MalformedError(
-            "this is not a number.", "A number has digits and a decimal point, nothing else."
-        )
-    return word
+def _is_blank(cells: Sequence[str]) -> bool:
+    return not any(cell.strip(WHITE_SPACE) for cell in cells)

@@ -16,7 +16,8 @@ class Loss:
         stored: of how many.
         what: what happens to them, to be read after the numbers: 'current enrollments would end'.
         kind: losses of one kind are one, with all their rows together.
-        single: whether the loss of a single row that is the only one counts too.
+        least: fewer rows than this are no reason to stop, since small schools have few.
+        all_counts: whether the loss of everything is a reason, however few rows that is.
     """
 
     table: str
@@ -24,13 +25,12 @@ class Loss:
     stored: int
     what: str
     kind: str = ""
-    single: bool = False
+    least: int = 3
+    all_counts: bool = False
 
 
 def check_losses(what: str, losses: Iterable[Loss], limit: float) -> None:
     """Stop a load that loses too much.
-
-    One row alone is no reason to stop: small schools have few rows.
 
     Args:
         what: names the thing to load.
@@ -46,7 +46,7 @@ def check_losses(what: str, losses: Iterable[Loss], limit: float) -> None:
     problems = []
     for alike in by_kind.values():
         gone, stored = sum(loss.gone for loss in alike), sum(loss.stored for loss in alike)
-        matters = gone > 1 or (stored == 1 and any(loss.single for loss in alike))
+        matters = gone >= alike[0].least or (alike[0].all_counts and gone == stored)
         if matters and gone * 100 > limit * stored:
             problems += [
                 Problem(loss.table, f"{loss.gone:,} of {loss.stored:,} {loss.what}.")

@@ -248,6 +248,12 @@ class Problems:
         self._kept = _sorted(self._kept, lambda problem: problem)
         raise LoadError(what, self._kept, self.total, self.groups, self._spool, hint)
 
+    def settle_all(self, what: str) -> None:
+        """Raise LoadError where anything was found: of what was read so far, nothing can be left out."""
+        if self.total:
+            self._fatal += 1
+            self.settle(what)
+
     def save(self, path: Path) -> None:
         """Write every problem to a CSV file with the columns file, line, column, value, reason and remedy.
 

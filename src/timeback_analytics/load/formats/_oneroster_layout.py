@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from timeback_analytics.load.csv_file import (
-    Field,
+from timeback_analytics.load.csv_file import Field
+from timeback_analytics.load.identifiers import derived_id, identify, scoped
+from timeback_analytics.load.problems import MalformedError
+from timeback_analytics.load.values import (
     as_boolean,
     as_date,
     as_decimal,
@@ -17,8 +19,6 @@ from timeback_analytics.load.csv_file import (
     as_word,
     one_of,
 )
-from timeback_analytics.load.identifiers import derived_id, identify
-from timeback_analytics.load.problems import MalformedError
 
 _STATUSES = ("active", "inactive", "tobedeleted")
 _ORGANIZATION_TYPES = ("department", "district", "local", "national", "school", "state")
@@ -40,6 +40,22 @@ _ROLES = (
 )
 _SCORE_STATUSES = ("exempt", "fully graded", "not submitted", "partially graded", "submitted")
 _LONGEST_SOURCED_ID = 255
+_STANDARD = {
+    "orgs": "name type identifier parentSourcedId",
+    "academicSessions": "title type startDate endDate parentSourcedId schoolYear",
+    "courses": "schoolYearSourcedId title courseCode grades orgSourcedId subjects subjectCodes",
+    "users": "enabledUser orgSourcedIds role username userIds givenName familyName middleName identifier "
+    "email sms phone agentSourcedIds grades password userMasterIdentifier preferredGivenName "
+    "preferredMiddleName preferredFamilyName primaryOrgSourcedId pronouns",
+    "roles": "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
+    "classes": "title grades courseSourcedId classCode classType location schoolSourcedId termSourcedIds "
+    "subjects subjectCodes periods",
+    "enrollments": "classSourcedId schoolSourcedId userSourcedId role primary beginDate endDate",
+    "lineItems": "title description assignDate dueDate classSourcedId categorySourcedId "
+    "gradingPeriodSourcedId academicSessionSourcedId schoolSourcedId resultValueMin resultValueMax",
+    "results": "lineItemSourcedId studentSourcedId scoreStatus score scoreDate comment textScore "
+    "classSourcedId scoreScaleSourcedId inProgress incomplete late missing",
+}
 
 
 def _as_sourced_id(cell: str) -> str:
@@ -59,8 +75,10 @@ class Entity:
         name: what a person calls one of these.
         fields: the columns that are read beside sourcedId, status and dateLastModified.
         references: kind of what a column refers to; the columns named ...SourcedIds hold lists.
+        may_dangle: those of them that may name what is not there: they are not stored, or may be null.
         table: the operational table; None for a file that is read for the references to it alone.
         columns: column of the table: column of the file, and what stands for a blank.
+        identity: see TableRows.identity.
     """
 
     file: str
@@ -68,12 +86,20 @@ class Entity:
     name: str
     fields: tuple[Field, ...]
     references: dict[str, str] = field(default_factory=dict)
+    may_dangle: frozenset[str] = frozenset()
     table: str | None = None
     columns: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
+        """Its name in the bundle."""
         return f"{self.file}.csv"
+
+    @property
+    def standard(self) -> tuple[str, ...]:
+        """Every column that the standard gives the file, in either version."""
+        return tuple(_STANDARD[self.file].split())
 
 
 def required(name: str, parse: Callable[[str], Any]) -> Field:
@@ -96,6 +122,7 @@ _ORGS = Entity(
         Field("parentSourcedId", _as_sourced_id),
     ),
     {"parentSourcedId": "org"},
+    frozenset(["parentSourcedId"]),
     "one_roster_organization",
     {
         "name": ("name", None),
@@ -103,6 +130,7 @@ _ORGS = Entity(
         "identifier": ("identifier", None),
         "parent_id": ("parentSourcedId", None),
     },
+    ("name",),
 )
 _ACADEMIC_SESSIONS = Entity(
     "academicSessions",
@@ -110,18 +138,20 @@ _ACADEMIC_SESSIONS = Entity(
     "academic session",
     (Field("parentSourcedId", _as_sourced_id),),
     {"parentSourcedId": "academicSession"},
+    frozenset(["parentSourcedId"]),
 )
 _COURSES = Entity(
     "courses",
     "course",
     "course",
     (
-        required("title", as_text),
+        Field("title", as_text, header=True),
         Field("courseCode", as_text),
         required("orgSourcedId", _as_sourced_id),
         Field("schoolYearSourcedId", _as_sourced_id),
     ),
     {"orgSourcedId": "org", "schoolYearSourcedId": "academicSession"},
+    frozenset(["schoolYearSourcedId"]),
     "one_roster_course",
     {"title": ("title", None), "course_code": ("courseCode", None), "org_id": ("orgSourcedId", None)},
 )
@@ -139,6 +169,7 @@ _USERS = Entity(
         Field("agentSourcedIds", as_list),
     ),
     {"agentSourcedIds": "user"},
+    frozenset(["agentSourcedIds"]),
     "one_roster_user",
     {
         "given_name": ("givenName", ""),
@@ -146,6 +177,7 @@ _USERS = Entity(
         "email": ("email", None),
         "username": ("username", None),
     },
+    ("given_name", "family_name", "email"),
 )
 _USERS_1_1 = Entity(
     _USERS.file,
@@ -153,8 +185,10 @@ _USERS_1_1 = Entity(
     _USERS.name,
     (*_USERS.fields, required("orgSourcedIds", as_list), required("role", one_of(_ROLES, extensible=True))),
     {**_USERS.references, "orgSourcedIds": "org"},
+    _USERS.may_dangle,
     _USERS.table,
     _USERS.columns,
+    _USERS.identity,
 )
 _USERS_1_2 = Entity(
     _USERS.file,
@@ -162,8 +196,10 @@ _USERS_1_2 = Entity(
     _USERS.name,
     (*_USERS.fields, Field("primaryOrgSourcedId", _as_sourced_id)),
     {**_USERS.references, "primaryOrgSourcedId": "org"},
+    _USERS.may_dangle | {"primaryOrgSourcedId"},
     _USERS.table,
     _USERS.columns,
+    _USERS.identity,
 )
 _ROLES_1_2 = Entity(
     "roles",
@@ -178,6 +214,7 @@ _ROLES_1_2 = Entity(
         required("orgSourcedId", _as_sourced_id),
     ),
     {"userSourcedId": "user", "orgSourcedId": "org"},
+    frozenset(),
     "one_roster_role",
     {
         "user_id": ("userSourcedId", None),
@@ -193,9 +230,9 @@ _CLASSES = Entity(
     "class",
     "class",
     (
-        required("title", as_text),
+        Field("title", as_text, header=True),
         Field("grades", as_list),
-        required("courseSourcedId", _as_sourced_id),
+        Field("courseSourcedId", _as_sourced_id, header=True),
         Field("classCode", as_text),
         required("classType", one_of(("homeroom", "scheduled"), extensible=True)),
         required("schoolSourcedId", _as_sourced_id),
@@ -204,6 +241,7 @@ _CLASSES = Entity(
         Field("subjectCodes", as_places),
     ),
     {"courseSourcedId": "course", "schoolSourcedId": "org", "termSourcedIds": "academicSession"},
+    frozenset(["termSourcedIds"]),
     "one_roster_class",
     {
         "title": ("title", None),
@@ -227,6 +265,7 @@ _ENROLLMENTS = Entity(
         Field("endDate", as_date),
     ),
     {"classSourcedId": "class", "schoolSourcedId": "org", "userSourcedId": "user"},
+    frozenset(),
     "one_roster_enrollment",
     {
         "user_id": ("userSourcedId", None),
@@ -243,6 +282,7 @@ _LINE_ITEMS = Entity(
     "line item",
     (required("classSourcedId", _as_sourced_id),),
     {"classSourcedId": "class"},
+    frozenset(["classSourcedId"]),
 )
 _RESULTS = Entity(
     "results",
@@ -256,6 +296,7 @@ _RESULTS = Entity(
         required("scoreDate", as_midnight),
     ),
     {"lineItemSourcedId": "lineItem", "studentSourcedId": "user"},
+    frozenset(),
     "one_roster_assessment_result",
     {
         "student_id": ("studentSourcedId", None),
@@ -282,9 +323,9 @@ ENTITIES = {
 }
 
 
-def row_id(kind: str, sourced_id: str) -> str:
-    """The id of the row for a sourcedId."""
-    return identify(f"oneroster/{kind}", sourced_id)
+def row_id(kind: str, sourced_id: str, source: str = "") -> str:
+    """The id of the row for a sourcedId; see Options.source."""
+    return identify(f"{scoped('oneroster', source)}/{kind}", sourced_id)
 
 
 def own_id(kind: str, *parts: str) -> str:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.formats._oneroster_layout import own_id
+from timeback_analytics.load.losses import Loss
 from timeback_analytics.load.problems import Problems
 from timeback_analytics.load.tables import TableRows
 
-_ROLE_COLUMNS = ("id", "user_id", "org_id", "role", "role_type", "end_date", "status", "date_last_modified")
+ROLE_COLUMNS = ("id", "user_id", "org_id", "role", "role_type", "end_date", "status", "date_last_modified")
 _AGENT_COLUMNS = (
     "id",
     "source_user_id",
@@ -44,6 +45,7 @@ class Person:
         role: the role in orgs; None in version 1.2.
         orgs: the organizations, the primary one first.
         agents: the listed agents, with the sourcedId of each; None where the file has no such column.
+        is_bare: whether the record says a status and nothing else, so that the rest is as it was.
     """
 
     user_id: str
@@ -53,6 +55,17 @@ class Person:
     role: str | None
     orgs: tuple[str, ...]
     agents: dict[str, str] | None
+    is_bare: bool = False
+
+    @classmethod
+    def bare(cls, user_id: str, is_deleted: bool, modified: str | None) -> "Person":
+        """A record that says a status and nothing else."""
+        return cls(user_id, 0, is_deleted, modified, None, (), None, is_bare=True)
+
+    @property
+    def has_relationships(self) -> bool:
+        """Whether the record says something of relationships: which there are, or that all are gone."""
+        return self.agents is not None or (self.is_bare and self.is_deleted)
 
     @property
     def kept_status(self) -> str:
@@ -66,11 +79,12 @@ class Person:
         return moment.date().isoformat()
 
 
-def roles_of(people: Mapping[str, Person], database: Database) -> TableRows:
-    """Roles out of role and orgSourcedIds, as version 1.1 has them.
+def roles_of(people: Mapping[str, Person], database: Database) -> tuple[TableRows, Loss]:
+    """Roles out of role and orgSourcedIds, as version 1.1 has them; and how many end.
 
     A role that the database has under an id of its own keeps it. One that an earlier load took from
-    here, and that the person's record does not say any more, ends.
+    here, and that the person's record does not say any more, ends. The roles of a person who is said to be
+    gone, and nothing else, are gone too.
     """
     said = {
         (person.user_id, org_id, person.role): ("primary" if number == 0 else "secondary", person)
@@ -96,15 +110,29 @@ def roles_of(people: Mapping[str, Person], database: Database) -> TableRows:
         )
         for key, (role_type, person) in said.items()
     ]
-    for role_id, *key, role_type, _, end_date in stored:
-        if end_date is None and tuple(key) not in said and role_id == own_id("role", *key):
-            person = people[key[0]]
+    derived = ended = 0
+    for role_id, *key, role_type, status, end_date in stored:
+        person = people[key[0]]
+        if end_date is not None or role_id != own_id("role", *key):
+            continue
+        if person.is_bare:
+            if person.is_deleted:
+                rows.append((role_id, *key, role_type, None, person.kept_status, person.modified))
+            continue
+        derived += status == "active"
+        if tuple(key) not in said:
+            ended += status == "active"
             rows.append((role_id, *key, role_type, person.end_date, "inactive", person.modified))
-    return TableRows("one_roster_role", _ROLE_COLUMNS, rows)
+    what = "current roles would end, since their users' records do not say them any more"
+    return TableRows("one_roster_role", ROLE_COLUMNS, rows), Loss("one_roster_role", ended, derived, what)
 
 
 class Relationships:
-    """Relationships out of agentSourcedIds, each with the agent's role as its type."""
+    """Relationships out of agentSourcedIds, each with the agent's role as its type.
+
+    Attributes:
+        notes: see Reading.notes; complete after rows().
+    """
 
     def __init__(
         self,
@@ -121,7 +149,12 @@ class Relationships:
             database: what is stored.
             problems: where to note an agent without a role.
         """
+        self.notes: list[str] = []
+        self._without_role = 0
         self._listers = {user_id: person for user_id, person in people.items() if person.agents is not None}
+        self._gone = {
+            user_id: person for user_id, person in people.items() if person.is_bare and person.is_deleted
+        }
         self._database = database
         self._problems = problems
         self._roles: dict[str, list[Role]] = defaultdict(list)
@@ -129,8 +162,10 @@ class Relationships:
             self._roles[user_id].extend(known)
         self._add_stored_roles()
 
-    def rows(self) -> TableRows:
+    def rows(self) -> tuple[TableRows, Loss]:
         """The relationships that are listed, and the end of those that an earlier load found and are not.
+
+        And how many end.
 
         The id of a relationship tells who listed it, and only that person's record can end it: exports
         list the adults with the student, the students with the adult, or both.
@@ -149,11 +184,27 @@ class Relationships:
             (current.get(key, relationship_id), *key, None, lister.kept_status, lister.modified)
             for key, (relationship_id, lister) in listed.items()
         ]
+        derived = ended = 0
         for relationship_id, *key, end_date in stored:
-            lister = None if end_date or tuple(key) in listed else self._lister(relationship_id, *key)
-            if lister:
+            lister = None if end_date else self._lister(relationship_id, *key)
+            if lister is None:
+                continue
+            if lister.is_bare:
+                if tuple(key) not in listed:
+                    rows.append((relationship_id, *key, None, lister.kept_status, lister.modified))
+                continue
+            derived += 1
+            if tuple(key) not in listed:
+                ended += 1
                 rows.append((relationship_id, *key, lister.end_date, "inactive", lister.modified))
-        return TableRows("one_roster_user_agent", _AGENT_COLUMNS, rows)
+        if self._without_role:
+            self.notes.append(
+                f"{self._without_role:,} relationships to agents without a role, which would say what they "
+                "are, were left out."
+            )
+        what = "current relationships would end, since users.csv does not list them any more"
+        loss = Loss("one_roster_user_agent", ended, derived, what)
+        return TableRows("one_roster_user_agent", _AGENT_COLUMNS, rows), loss
 
     def _add_stored_roles(self) -> None:
         everybody = {agent_id for lister in self._listers.values() for agent_id in lister.agents}
@@ -170,23 +221,28 @@ class Relationships:
         found = {
             row
             for column in ("source_user_id", "agent_user_id")
-            for row in self._database.rows("one_roster_user_agent", columns, column, self._listers)
+            for row in self._database.rows(
+                "one_roster_user_agent", columns, column, [*self._listers, *self._gone]
+            )
         }
         return sorted(found, key=lambda row: row[0], reverse=True)
 
     def _lister(self, relationship_id: str, source_id: str, agent_id: str, kind: str) -> Person | None:
         """Whose record an earlier load took the relationship from, where it has come again."""
         for lister_id, other_id in ((source_id, agent_id), (agent_id, source_id)):
-            if lister_id in self._listers and relationship_id == own_id(
-                "user_agent", lister_id, other_id, kind
-            ):
-                return self._listers[lister_id]
+            lister = self._listers.get(lister_id) or self._gone.get(lister_id)
+            if lister and relationship_id == own_id("user_agent", lister_id, other_id, kind):
+                return lister
         return None
 
     def _relationship(self, lister: Person, agent_id: str, sourced_id: str) -> tuple[str, str, str] | None:
         """Student, adult and the adult's role, whichever of the two lists the other."""
         lister_role = self._role_towards(lister.user_id, agent_id)
         agent_role = self._role_towards(agent_id, lister.user_id)
+        if agent_role is None and self._problems.skips_bad:
+            # both records are good ones; the relationship alone is not
+            self._without_role += 1
+            return None
         if agent_role is None:
             self._problems.add(
                 "users.csv",

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from timeback_analytics.load.csv_file import WHITE_SPACE
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.identifiers import as_uuid
 from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, Problem, Problems
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.tables import Owners, Reading, TableRows
+from timeback_analytics.load.values import WHITE_SPACE
 
 # A national framework with every item and association takes some tens of megabytes.
 MAX_BYTES = 512 * 2**20

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from timeback_analytics.load.csv_file import CsvFile, Field, as_text, as_word
+from timeback_analytics.load.csv_file import CsvFile, Field
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.identifiers import as_uuid, derived_id
 from timeback_analytics.load.options import Options
@@ -10,6 +10,7 @@ from timeback_analytics.load.problems import LoadError, MalformedError, Problem,
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.source import open_file
 from timeback_analytics.load.tables import Reading, TableRows
+from timeback_analytics.load.values import as_text, as_word
 
 _TABLE = "placement_grade"
 _COLUMNS = ("id", "grade_primary_identifier", "label", "order_number")
