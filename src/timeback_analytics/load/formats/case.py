@@ -234,10 +234,12 @@ class _Package:
 
     def _identifier(self, thing: dict[str, Any], path: str, kind: str = "") -> str | None:
         """The identifier, which within a kind no two things of the package share."""
-        text = self._text(thing, path, "identifier", required=True)
+        # TimeBack's platform serves it under OneRoster's name
+        name = "sourcedId" if thing.get("identifier") is None and "sourcedId" in thing else "identifier"
+        text = self._text(thing, path, name, required=True)
         if text is None:
             return None
-        place = f"{path}.identifier"
+        place = f"{path}.{name}"
         identifier = as_uuid(text.strip(WHITE_SPACE))
         if identifier is None:
             self._problems.add(self._file, "this is not a UUID, as CASE wants.", column=place, value=text)
