@@ -4,12 +4,9 @@ The server is a PostgreSQL of the tests' own in a temporary folder, never the ch
 each worker has one. Its roles belong to the whole server; its databases are each test's own.
 """
 
-import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +18,7 @@ from psycopg import sql
 
 import scope_rows
 from browser import Browser
+from dbt_in_process import Finished, run_dbt
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -38,7 +36,7 @@ class Dbt(Protocol):
         check: bool = True,
         env: dict[str, str] | None = None,
         project: Path = ROOT,
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Finished:
         """Run `dbt *arguments` on target `embedded` in this checkout's project.
 
         Args:
@@ -49,7 +47,7 @@ class Dbt(Protocol):
             project: the folder of another project than this checkout's; dbt's target is in it.
 
         Returns:
-            The finished process; returncode, stdout (stderr is in it).
+            What came of it; returncode and stdout are those of the command line.
         """
         ...
 
@@ -108,15 +106,13 @@ def new_database(embedded_server: EmbeddedServer) -> Iterator[Callable[..., str]
 
 @pytest.fixture(scope="session")
 def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
-    """dbt in a process of its own, against the test server; see Dbt for how to call it.
+    """dbt against the test server; see Dbt for how to call it.
 
     It has a profile, target folder and log folder of the session's own, so that it neither reads nor
     changes the checkout's.
     """
     profiles_dir = short_tmp / "profiles"
     profiles_dir.mkdir()
-    parsed_dir = short_tmp / "parsed"
-    parsed_dir.mkdir()
     shutil.copy(ROOT / "profiles.yml.example", profiles_dir / "profiles.yml")
 
     def run(
@@ -125,47 +121,30 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
         check: bool = True,
         env: dict[str, str] | None = None,
         project: Path = ROOT,
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Finished:
         usual = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
         }
-        target = (short_tmp if project == ROOT else project) / "target"
-        # dbt parses everything anew, which takes longest, when connection or variables are others than the
-        # last time; so what it has parsed is kept for each. Whether it still holds, dbt sees for itself.
-        told = [arguments[place + 1] for place, one in enumerate(arguments) if one in ("--vars", "--target")]
-        same = json.dumps([database, str(project), told, sorted((env or {}).items())])
-        parsed = parsed_dir / f"{hashlib.sha256(same.encode()).hexdigest()}.msgpack"
-        result = subprocess.run(
-            [
-                Path(sys.executable).with_name("dbt"),
-                "--no-use-colors",
-                *arguments,
-                *("--project-dir", project, "--target-path", target, "--log-path", short_tmp / "logs"),
-                *(("--partial-parse-file-path", parsed) if parsed.is_file() else ()),
-            ],
+        done = run_dbt(
+            *arguments,
+            project=project,
+            profiles=profiles_dir,
+            target_path=(short_tmp if project == ROOT else project) / "target",
+            log_path=short_tmp / "logs",
             env={
                 **usual,
-                "DBT_PROFILES_DIR": str(profiles_dir),
                 "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
                 "TIMEBACK_EMBEDDED_DATABASE": database,
                 **(env or {}),
             },
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
         )
-        if (target / "partial_parse.msgpack").is_file():
-            shutil.copyfile(target / "partial_parse.msgpack", parsed)
-        if check and result.returncode != 0:
+        if check and done.returncode != 0:
             pytest.fail(
-                f"dbt {' '.join(arguments)} ends with {result.returncode}:\n{result.stdout}", pytrace=False
+                f"dbt {' '.join(arguments)} ends with {done.returncode}:\n{done.stdout}", pytrace=False
             )
-        return result
+        return done
 
     return run
 
@@ -173,7 +152,6 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
 @pytest.fixture(scope="session")
 def manifest(dbt: Dbt, short_tmp: Path) -> dict[str, Any]:
     """dbt's manifest of this project (manifest.json), parsed on target `embedded`; needs no database."""
-    # by the name of catalog_template, so that the two share what dbt has parsed
     dbt("catalog_template", "parse")
     return json.loads((short_tmp / "target" / "manifest.json").read_text())
 

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from dbt.artifacts.resources.types import NodeType
 from dbt.artifacts.schemas.results import RunStatus
-from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.cli.main import dbtRunnerResult
+
+from dbt_in_process import run_dbt
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -100,14 +102,13 @@ class SmallProject:
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run dbt in this process."""
         self.said.clear()
-        runner = dbtRunner(callbacks=[self._listen])
-        folder = str(self.folder)
-        return runner.invoke(
-            [
-                *("--quiet", "--log-level-file", "none", *arguments),
-                *("--project-dir", folder, "--profiles-dir", folder, "--target", "embedded"),
-            ]
-        )
+        return run_dbt(
+            *("--quiet", *arguments, "--target", "embedded"),
+            project=self.folder,
+            profiles=self.folder,
+            target_path=self.folder / "target",
+            on_event=self._listen,
+        ).result
 
     def _listen(self, event: Any) -> None:
         if event.info.level in ("warn", "error") or event.info.name == "JinjaLogInfo":

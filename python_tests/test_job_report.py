@@ -17,8 +17,9 @@ import pytest
 from browser import Browser, answer_of, contrast, needs_chromium
 from timeback_analytics.job import report
 from timeback_analytics.job.dbt_runs import Ran, Result
+from timeback_analytics.job.history import Earlier
+from timeback_analytics.job.outcome import Exit, Outcome, Step
 from timeback_analytics.job.refreshes import Refreshed
-from timeback_analytics.job.run import Exit, Step
 
 LONG = "a_dataset_whose_name_is_as_long_as_postgres_allows_it_to_be_63x"
 NASTY = (
@@ -43,27 +44,16 @@ def rows(number: int | None, before: int | None, error: str | None = None) -> di
 
 def write(folder: Path, code: Exit, steps: list[Step], **more: Any) -> dict[str, Any]:
     """A report of what a test says, and of nothing else; gives its data."""
-    nothing = {
-        "tries": [],
-        "killed": [],
-        "files": [],
-        "deployed": None,
-        "tested": None,
-        "refreshed": {},
-        "facts": "live",
-        "variables": {},
-        "rows": {},
-        "rows_how": "with scope *, every organization",
-        "seeds": {},
-        "earlier": report.Earlier(),
-    }
     data = report.as_data(
-        code=code,
-        about=ABOUT,
-        started_at=NOON,
-        finished_at=NOON.replace(hour=13, minute=2),
-        steps=steps,
-        **{**nothing, **more},
+        Outcome(
+            code=code,
+            about=ABOUT,
+            started_at=NOON,
+            finished_at=NOON.replace(hour=13, minute=2),
+            steps=steps,
+            rows_how="with scope *, every organization",
+            **more,
+        )
     )
     report.write(data, folder / "20260301T120000Z-1", folder)
     return data
@@ -81,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows={"students": rows(7, None), "attempts": rows(40, None), LONG: rows(1, None)},
     )
     (folder / "latest" / "report.html").rename(folder / "latest" / "green.html")
-    earlier = report.Earlier()
+    earlier = Earlier()
     earlier.add("20260228T120000Z-1", green)
     failed = Result(
         "not_null_students_id",
@@ -111,7 +101,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deployed=Ran(False, [Result(LONG, "model", "success", "replaced", 1.0, materialized="view")]),
         tested=Ran(False, [failed, warned]),
         refreshed={LONG: Refreshed(NOON, NOON, False, 1234567, 89, {"caliper_attempt": 12345})},
-        facts="",
         variables={"stored_facts": True, "odd": NASTY},
         rows={"students": rows(0, 7), "attempts": rows(None, 40), LONG: rows(None, 1, NASTY + NO_BREAK)},
         earlier=earlier,

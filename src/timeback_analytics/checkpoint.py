@@ -21,8 +21,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from timeback_analytics.errors import TimebackError
+from timeback_analytics.catalog.names import internal_schema
+from timeback_analytics.errors import MissingDependencyError, TimebackError
 from timeback_analytics.lineage import published_models
+from timeback_analytics.queries import first_row
 
 SAMPLE_SIZE = 5
 """How many of the rows that break a rule are named."""
@@ -301,7 +303,7 @@ class _RuleWriter:
     def leads_somewhere(self, arguments: Mapping[str, Any], where: str | None) -> Rule:
         column = arguments["column_name"]
         to = arguments["to"]
-        targets = [re.search(r"ref\(\s*['\"](\w+)", one)[1] for one in ([to] if isinstance(to, str) else to)]
+        targets = [_name_in_ref(one) for one in ([to] if isinstance(to, str) else to)]
         key = _quoted(arguments["field"])
         is_array = self._columns[column]["data_type"].endswith("[]")
         value = "element" if is_array else f"dataset.{_quoted(column)}"
@@ -346,6 +348,14 @@ def _unless(where: str | None, **expectation: Any) -> dict[str, Any]:
     return {} if where else expectation
 
 
+def _name_in_ref(reference: str) -> str:
+    """The model in a `ref('model')` of the YAML."""
+    found = re.search(r"ref\(\s*['\"](\w+)", reference)
+    if found is None:
+        raise ValueError(f"{reference} is no ref('model')")
+    return found[1]
+
+
 def _quoted(name: str) -> str:
     return sql.Identifier(name).as_string(None)
 
@@ -381,7 +391,7 @@ class Checkpoint:
             # where Great Expectations looks for a dataset; our own queries name the schema
             "search_path": _quoted(schema),
         }
-        arguments = psycopg.conninfo.conninfo_to_dict(dsn)
+        arguments: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(dsn)
         options = [f"-c {name}={_option(value)}" for name, value in settings.items()]
         arguments["options"] = " ".join(filter(None, (arguments.get("options"), *options)))
         arguments["application_name"] = "timeback check"
@@ -411,10 +421,12 @@ class Checkpoint:
 
     def _may_look_behind(self) -> bool:
         """Whether the models behind the datasets may be read."""
-        (may,) = self._conn.execute(
-            "select coalesce(has_schema_privilege(to_regnamespace(%s)::oid, 'usage'), false)",
-            [_quoted(f"{self._schema}_internal")],
-        ).fetchone()
+        (may,) = first_row(
+            self._conn.execute(
+                "select coalesce(has_schema_privilege(to_regnamespace(%s)::oid, 'usage'), false)",
+                [_quoted(internal_schema(self._schema))],
+            )
+        )
         return may
 
     def _great_expectations_context(self, arguments: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -515,7 +527,8 @@ class Checkpoint:
             )
             # counts alone: rows are fetched where a rule fails, and then no more than their keys
             results = definition.run(result_format="BOOLEAN_ONLY").results
-        holds, errors = [False] * len(rules), ["was not checked"] * len(rules)
+        holds = [False] * len(rules)
+        errors: list[str | None] = ["was not checked"] * len(rules)
         for result in results:
             place = result.expectation_config.meta["rule"]
             holds[place] = bool(result.success)
@@ -533,7 +546,7 @@ class Checkpoint:
             "text": rule.text,
         }
         arguments = dict(rule.expectation)
-        severity = "warning" if rule.is_warning else "critical"
+        severity: Any = "warning" if rule.is_warning else "critical"
         if arguments:
             return getattr(expectations, arguments.pop("type"))(meta=meta, severity=severity, **arguments)
         # a brace of ours is no name of theirs
@@ -551,9 +564,9 @@ class Checkpoint:
                 sample = cursor.execute(
                     sql.SQL("select * from ({}) as broken limit {}").format(broken, SAMPLE_SIZE)
                 ).fetchall()
-                count = cursor.execute(
-                    sql.SQL("select count(*) from ({}) as broken").format(broken)
-                ).fetchone()
+                count = first_row(
+                    cursor.execute(sql.SQL("select count(*) from ({}) as broken").format(broken))
+                )
         except psycopg.Error as problem:
             return Outcome(rule, passed=False, error=_first_line(problem))
         return Outcome(
@@ -595,10 +608,10 @@ def _great_expectations() -> Any:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     try:
         import great_expectations
-        import psycopg2  # noqa: F401
+        import psycopg2  # type: ignore[import-untyped]  # noqa: F401
         import sqlalchemy  # noqa: F401
     except ImportError as error:
-        raise TimebackError(
+        raise MissingDependencyError(
             f"timeback check needs Great Expectations ({error.name} is missing). In the project's folder: "
             ".venv/bin/python -m pip install --editable '.[check]'"
         ) from error

@@ -6,3 +6,7 @@ class TimebackError(Exception):
 
     The command line prints the text alone, without a traceback, and exits with 1.
     """
+
+
+class MissingDependencyError(TimebackError):
+    """A package that only some commands need is not installed; the text says how to install it."""

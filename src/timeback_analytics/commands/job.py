@@ -115,7 +115,8 @@ def command(
     latest/report.html in the folder of the reports, and latest/report.json.
     """
     # dbt takes seconds to import, which other commands need not wait for
-    from timeback_analytics.job.run import Job, Options
+    from timeback_analytics.job.options import Options
+    from timeback_analytics.job.run import Job
 
     if no_tests and select:
         raise click.UsageError("--no-tests and --select exclude each other.")

@@ -220,7 +220,7 @@ def _result(one: Any) -> Result:
         materialized=getattr(config, "materialized", None),
         sql=(getattr(node, "compiled_code", None) or "").strip() if is_test else "",
         scope=(getattr(config, "meta", None) or {}).get("scope", "*") if is_test else "*",
-        about=" ".join(f"{node.description} {node.original_file_path}".split()) if is_test else "",
+        about=" ".join(f"{node.description} {node.original_file_path}".split()) if node and is_test else "",
     )
 
 

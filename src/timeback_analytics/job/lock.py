@@ -172,7 +172,7 @@ class JobLock:
 
     def _has_lock(self, conn: psycopg.Connection) -> bool:
         try:
-            (has,) = conn.execute(
+            found = conn.execute(
                 """select exists (
                     select from pg_locks
                     where
@@ -185,7 +185,7 @@ class JobLock:
             ).fetchone()
         except psycopg.Error:
             return False
-        return has
+        return found == (True,)
 
     def _holder(self, conn: psycopg.Connection) -> str:
         """Who has the lock, as far as this role may see it."""

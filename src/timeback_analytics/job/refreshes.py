@@ -14,6 +14,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from timeback_analytics.catalog.names import internal_schema
+from timeback_analytics.queries import first_row
+
 
 @dataclass
 class Refreshed:
@@ -44,7 +47,7 @@ class Refreshes:
     """
 
     def __init__(self, schema: str) -> None:
-        self._relation = sql.Identifier(f"{schema}_internal", "refresh_state")
+        self._relation = sql.Identifier(internal_schema(schema), "refresh_state")
         self._known: dict[str, datetime] | None = None
         self.done: dict[str, Refreshed] = {}
         """{stored model: what this job's refreshes took in}."""
@@ -81,9 +84,9 @@ class Refreshes:
 
     def _read(self, conn: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
         """{stored model: a note for each operational table that it is made from}."""
-        (is_there,) = conn.execute(
-            "select to_regclass(%s) is not null", [self._relation.as_string(conn)]
-        ).fetchone()
+        (is_there,) = first_row(
+            conn.execute("select to_regclass(%s) is not null", [self._relation.as_string(conn)])
+        )
         if not is_there:
             return {}
         cursor = conn.cursor(row_factory=psycopg.rows.dict_row)

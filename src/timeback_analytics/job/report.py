@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
-from timeback_analytics.job.dbt_runs import BROKEN
-
-if TYPE_CHECKING:
-    from timeback_analytics.job.dbt_runs import Ran
-    from timeback_analytics.job.refreshes import Refreshed
-    from timeback_analytics.job.run import Exit, Step
+from timeback_analytics.job.dbt_runs import BROKEN, Ran
+from timeback_analytics.job.history import Earlier, moment, write_whole
+from timeback_analytics.job.outcome import Outcome
+from timeback_analytics.job.refreshes import Refreshed
 
 NEXT = {
     "GREEN": "",
@@ -44,140 +40,73 @@ OUTCOMES = {
 }
 
 
-@dataclass
-class Earlier:
-    """The newest reports of the same catalog that there is something to compare with in.
-
-    Each with the name of its folder, as `folder`; None where no job that is remembered went so far.
-    """
-
-    last: Mapping[str, Any] | None = None
-    """Of the last job, however it ended."""
-    counted: Mapping[str, Any] | None = None
-    """Of the last one that counted rows."""
-    tested: Mapping[str, Any] | None = None
-    """Of the last one that ran tests."""
-    deployed: Mapping[str, Any] | None = None
-    """Of the last one whose deploy succeeded."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether an older report can add nothing."""
-        return None not in (self.last, self.counted, self.tested, self.deployed)
-
-    def add(self, folder: str, data: Mapping[str, Any]) -> None:
-        """Take the next older report into account."""
-        found = {**data, "folder": folder}
-        self.last = self.last or found
-        if data["rows"]["datasets"]:
-            self.counted = self.counted or found
-        if data["tests_run"]:
-            self.tested = self.tested or found
-        # reports of before there was a second mode do not say it
-        if data.get("facts"):
-            self.deployed = self.deployed or found
-
-
-def as_data(
-    *,
-    code: Exit,
-    about: Mapping[str, str],
-    started_at: datetime,
-    finished_at: datetime,
-    steps: Sequence[Step],
-    tries: Sequence[str],
-    killed: Sequence[str],
-    files: Sequence[str],
-    deployed: Ran | None,
-    tested: Ran | None,
-    refreshed: Mapping[str, Refreshed],
-    facts: str,
-    variables: Mapping[str, Any],
-    rows: Mapping[str, Mapping[str, Any]],
-    rows_how: str,
-    seeds: Mapping[str, str],
-    earlier: Earlier,
-) -> dict[str, Any]:
-    """The whole report as JSON knows it.
-
-    Args:
-        code: how the job ended.
-        about: target, database, host, schema, role, server.
-        started_at: when it began, in UTC; finished_at: when it ended.
-        steps: every step, in order.
-        tries: a sentence for each connection that broke.
-        killed: a sentence for each earlier job that never wrote a report.
-        files: names of what else is in the job's folder.
-        deployed: what came of dbt run; tested: of dbt test.
-        refreshed: what the stored models took in.
-        facts: stored or live, or empty after a deploy that failed.
-        variables: dbt's, as they were given.
-        rows: {dataset: {rows, before, seconds, error}}; rows_how: how they were counted.
-        seeds: {seed: checksum of its file} as loaded.
-        earlier: what to compare with.
-    """
-    failed = [step for step in steps if step.status == "failed"]
-    seconds = round((finished_at - started_at).total_seconds(), 1)
+def as_data(job: Outcome) -> dict[str, Any]:
+    """The whole report as JSON knows it."""
+    failed = [step for step in job.steps if step.status == "failed"]
+    seconds = round((job.finished_at - job.started_at).total_seconds(), 1)
     why = f": {failed[0].sentence}" if failed else ""
-    ended = f"{OUTCOMES[code.name]}, after {duration(seconds)} (exit code {int(code)})"
+    ended = f"{OUTCOMES[job.code.name]}, after {duration(seconds)} (exit code {int(job.code)})"
     data = {
-        "outcome": code.name.lower(),
-        "exit_code": int(code),
+        "outcome": job.code.name.lower(),
+        "exit_code": int(job.code),
         "sentence": f"{ended}{why}".rstrip(".") + ".",
-        "next": NEXT[code.name],
-        "about": dict(about),
-        "variables": dict(variables),
+        "next": NEXT[job.code.name],
+        "about": dict(job.about),
+        "variables": dict(job.variables),
         "version": metadata.version("timeback-analytics"),
-        "started_at": started_at.isoformat(timespec="seconds"),
-        "finished_at": finished_at.isoformat(timespec="seconds"),
+        "started_at": job.started_at.isoformat(timespec="seconds"),
+        "finished_at": job.finished_at.isoformat(timespec="seconds"),
         "seconds": seconds,
-        "steps": [
-            {
-                "name": step.name,
-                "status": step.status,
-                "seconds": step.seconds,
-                "sentence": step.sentence,
-                "details": step.details,
-                "warnings": step.warnings,
-            }
-            for step in steps
-        ],
-        "tries": list(tries),
-        "killed": list(killed),
-        "files": list(files),
-        "models": {
-            one.name: {
-                "outcome": one.outcome,
-                "materialized": one.materialized,
-                "seconds": one.seconds,
-                "message": one.message,
-            }
-            for one in (deployed.results if deployed else ())
-            if one.kind == "model"
+        "steps": [asdict(step) for step in job.steps],
+        "tries": list(job.tries),
+        "killed": list(job.killed),
+        "files": list(job.files),
+        "models": _models(job.deployed),
+        "facts": job.facts,
+        "stored": {name: _stored(name, one, job.deployed) for name, one in sorted(job.refreshed.items())},
+        "tests": _tests_to_look_at(job.tested),
+        "tests_run": sum(one.kind == "test" for one in job.tested.results) if job.tested else None,
+        "rows": {
+            "how": job.rows_how,
+            "datasets": {name: dict(found) for name, found in job.rows.items()},
         },
-        "facts": facts,
-        "stored": {name: _stored(name, one, deployed) for name, one in sorted(refreshed.items())},
-        "tests": {
-            one.name: {
-                "status": one.status,
-                "failures": one.failures,
-                "message": one.message,
-                "about": one.about,
-                "scope": one.scope,
-                "sql": one.sql,
-            }
-            for one in (tested.results if tested else ())
-            if one.kind == "test" and one.status != "pass"
-        },
-        "tests_run": sum(one.kind == "test" for one in tested.results) if tested else None,
-        "rows": {"how": rows_how, "datasets": {name: dict(found) for name, found in rows.items()}},
-        "seeds": dict(seeds),
-        "last_job": _in_short(earlier.last),
-        "previous": _in_short(earlier.counted),
+        "seeds": dict(job.seeds),
+        "last_job": _in_short(job.earlier.last),
+        "previous": _in_short(job.earlier.counted),
     }
-    passed = {one.name for one in (tested.results if tested else ()) if one.status in ("pass", "warn")}
-    data["changes"] = _changes(data, earlier, passed)
+    tested = job.tested.results if job.tested else ()
+    passed = {one.name for one in tested if one.status in ("pass", "warn")}
+    data["changes"] = _changes(data, job.earlier, passed)
     return data
+
+
+def _models(deployed: Ran | None) -> dict[str, dict[str, Any]]:
+    return {
+        one.name: {
+            "outcome": one.outcome,
+            "materialized": one.materialized,
+            "seconds": one.seconds,
+            "message": one.message,
+        }
+        for one in (deployed.results if deployed else ())
+        if one.kind == "model"
+    }
+
+
+def _tests_to_look_at(tested: Ran | None) -> dict[str, dict[str, Any]]:
+    """Those that did not pass."""
+    return {
+        one.name: {
+            "status": one.status,
+            "failures": one.failures,
+            "message": one.message,
+            "about": one.about,
+            "scope": one.scope,
+            "sql": one.sql,
+        }
+        for one in (tested.results if tested else ())
+        if one.kind == "test" and one.status != "pass"
+    }
 
 
 def _stored(name: str, refreshed: Refreshed, deployed: Ran | None) -> dict[str, Any]:
@@ -195,7 +124,7 @@ def _stored(name: str, refreshed: Refreshed, deployed: Ran | None) -> dict[str, 
 
 def _in_short(data: Mapping[str, Any] | None) -> dict[str, Any] | None:
     names = ("folder", "outcome", "exit_code", "started_at", "seconds", "version")
-    return data and {name: data[name] for name in names}
+    return {name: data[name] for name in names} if data else None
 
 
 def _changes(data: Mapping[str, Any], earlier: Earlier, passed: set[str]) -> list[str]:
@@ -267,12 +196,6 @@ def _listed(found: Mapping[str, set[str]]) -> list[str]:
     return [f"{what}: {', '.join(sorted(names))}." for what, names in found.items() if names]
 
 
-def moment(at: datetime | str) -> str:
-    """A moment as a person reads it, in UTC, to the second."""
-    read = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return f"{read.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def duration(seconds: float) -> str:
     """A time as a person says it: 48 s, 12 min 5 s, 1 h 2 min."""
     whole = round(seconds)
@@ -307,11 +230,3 @@ def write(data: Mapping[str, Any], folder: Path, state: Path) -> Path:
         for name, text in texts.items():
             write_whole(place / name, text)
     return folder / "report.html"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there with all of its text or not at all, whenever the process is killed."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    # a message may hold half of a character, from a database or a file's name of another encoding
-    new.write_text(text, encoding="utf-8", errors="backslashreplace")
-    new.replace(path)

@@ -1,0 +1,167 @@
+"""dbt, started in this very process: by the fixture `dbt`, by small projects, by the soak.
+
+Starting a dbt takes seconds, and reading a project takes more. So the process is started once, and what dbt
+has read of a project is handed on to the next command that reads the same: with the same dbt_project.yml,
+variables, target and published schema. Whether each file still is what it was, dbt sees for itself. That it
+may be another database of another server is ours to see to, see `_readdressed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dbt.adapters.factory import cleanup_connections
+from dbt.artifacts.resources import FileHash
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest, ManifestStateCheck
+from dbt.parser.manifest import ManifestLoader
+
+_READ_ALIKE = ("host", "port", "user", "database")
+"""What of the connection makes no difference to what dbt reads; it would read it all again for another."""
+_parsed = tempfile.TemporaryDirectory(prefix="tb-parsed-")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came of a dbt command.
+
+    Attributes:
+        returncode: as the command line would end: 1 where something failed, 2 where dbt itself stopped.
+        stdout: what the command line would print, without the times.
+        result: what dbt gives to Python.
+    """
+
+    returncode: int
+    stdout: str
+    result: dbtRunnerResult
+
+
+def run_dbt(
+    *arguments: str,
+    project: Path,
+    profiles: Path,
+    target_path: Path,
+    log_path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    manifest: Manifest | None = None,
+    on_event: Callable[[Any], None] = lambda event: None,
+) -> Finished:
+    """Run a dbt command.
+
+    Args:
+        arguments: dbt's own, for example "run", "--select", "students".
+        project: the folder of dbt_project.yml.
+        profiles: the folder of profiles.yml.
+        target_path: dbt's target folder.
+        log_path: the folder of dbt's log; none is written by default.
+        env: all environment variables; those of this process by default.
+        manifest: what dbt is to take for the project, instead of reading it.
+        on_event: called with each of dbt's events.
+    """
+    printed: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level in ("info", "warn", "error"):
+            printed.append(event.info.msg)
+        on_event(event)
+
+    with _environment(env):
+        parsed = parsed_file(project, *arguments)
+        line = [
+            *("--no-use-colors", "--log-level", "none"),
+            *(("--log-path", str(log_path)) if log_path else ("--log-level-file", "none")),
+            *arguments,
+            *("--project-dir", str(project), "--profiles-dir", str(profiles)),
+            *("--target-path", str(target_path)),
+            *(("--partial-parse-file-path", str(parsed)) if parsed.is_file() else ()),
+        ]
+        try:
+            done = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(line)
+        finally:
+            cleanup_connections()
+    if manifest is None and (read := target_path / "partial_parse.msgpack").is_file():
+        shutil.copyfile(read, parsed)
+    code = 0 if done.success else 1 if done.exception is None else 2
+    return Finished(code, "\n".join(printed), done)
+
+
+@contextlib.contextmanager
+def _environment(env: Mapping[str, str] | None) -> Iterator[None]:
+    before, folder = dict(os.environ), Path.cwd()
+    try:
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        os.chdir(folder)
+
+
+def parsed_file(project: Path, *arguments: str) -> Path:
+    """Where what dbt has read of a project is kept for the next command that reads the same.
+
+    Args:
+        project: the folder of dbt_project.yml.
+        arguments: those of the command; its --vars and its --target count, and TIMEBACK_SCHEMA.
+    """
+    options = dict(pairwise(arguments))
+    same = [
+        (project / "dbt_project.yml").read_text(encoding="utf-8"),
+        yaml.safe_load(options.get("--vars", "{}")),
+        options.get("--target", ""),
+        os.environ.get("TIMEBACK_SCHEMA", ""),
+    ]
+    name = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
+    return Path(_parsed.name) / f"{name}.msgpack"
+
+
+# -- what dbt has read, for another database ----------------------------------------------------------
+
+
+def _readdressed(read: Callable[..., Manifest]) -> Callable[..., Manifest]:
+    """dbt's reading of a project, after which every relation is in the database of this command's profile."""
+
+    def read_for_this_database(config: Any, *arguments: Any, **options: Any) -> Manifest:
+        manifest = read(config, *arguments, **options)
+        database = config.credentials.database
+        disabled = [node for nodes in manifest.disabled.values() for node in nodes]
+        for node in (*manifest.nodes.values(), *manifest.sources.values(), *disabled):
+            if getattr(node, "database", database) != database:
+                if node.relation_name:
+                    node.relation_name = node.relation_name.replace(f'"{node.database}"', f'"{database}"', 1)
+                node.database = database
+        return manifest
+
+    return read_for_this_database
+
+
+def _same_elsewhere(
+    check: Callable[[ManifestLoader], ManifestStateCheck],
+) -> Callable[..., ManifestStateCheck]:
+    """dbt's notes on what it reads, in which it does not matter where the database is."""
+
+    def check_all_else(loader: ManifestLoader) -> ManifestStateCheck:
+        state = check(loader)
+        connection = dict(loader.root_project.credentials.connection_info())
+        told = {name: value for name, value in connection.items() if name not in _READ_ALIKE}
+        state.profile_hash = FileHash.from_contents(json.dumps(told, sort_keys=True, default=str))
+        return state
+
+    return check_all_else
+
+
+ManifestLoader.build_manifest_state_check = _same_elsewhere(ManifestLoader.build_manifest_state_check)
+ManifestLoader.get_full_manifest = staticmethod(_readdressed(ManifestLoader.get_full_manifest))
