@@ -79,6 +79,7 @@ docs: $(STAMP)
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models tests analyses
 	$(BIN)/timeback setup

@@ -28,7 +28,8 @@ class EmbeddedServerStart(dbtPlugin):
         profile = (context.obj or {}).get("profile") if context else None
         if (
             self.project_name != "timeback_analytics"
-            or getattr(profile, "target_name", None) != "embedded"
+            or profile is None
+            or profile.target_name != "embedded"
             or get_flags().WHICH in _COMMANDS_WITHOUT_DATABASE
             or os.environ.get("TIMEBACK_EMBEDDED_HOST")
         ):

@@ -31,6 +31,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import psutil
@@ -132,7 +133,7 @@ class EmbeddedServer:
         Raises:
             ServerError: the server does not listen on TCP.
         """
-        if self.tcp_port is None:
+        if self.tcp_port is None or self.tcp_password is None:
             raise ServerError("The server has its socket alone. Run `timeback server start --tcp` first.")
         password = f":{quote(self.tcp_password, safe='')}" if user == SUPERUSER else ""
         login = quote(user, safe="") + password
@@ -428,7 +429,7 @@ class EmbeddedServer:
     ) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's programs as the user who runs the server."""
         uid, gid = ids or self._server_ids()
-        as_user = {}
+        as_user: dict[str, Any] = {}
         if os.geteuid() == 0 and uid != 0:
             self._let_through(self.bin_dir, (uid, gid))
             self._open_programs((uid, gid))

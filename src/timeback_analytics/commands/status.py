@@ -6,6 +6,7 @@ from psycopg import sql
 
 from timeback_analytics.commands._options import published_schema
 from timeback_analytics.project import project_root
+from timeback_analytics.queries import first_row
 from timeback_analytics.server import project_server
 
 _LARGEST_SCHOOL = """
@@ -30,9 +31,9 @@ def command() -> None:
         return
     schema = published_schema()
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
-        views = conn.execute(
-            "select count(*) from pg_catalog.pg_views where schemaname = %s", [schema]
-        ).fetchone()[0]
+        (views,) = first_row(
+            conn.execute("select count(*) from pg_catalog.pg_views where schemaname = %s", [schema])
+        )
         school = _largest_school(conn, schema)
     docs = project_root() / "target" / "docs" / "index.html"
     click.echo(f"Published views:   {views}, in schema {schema}")

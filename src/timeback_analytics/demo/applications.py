@@ -21,7 +21,7 @@ def add_applications(conn: psycopg.Connection, schema: str, rows: OperationalRow
     Raises:
         ValueError: an application names a CASE document that was not loaded.
     """
-    documents = dict(
+    documents: dict[str, str] = dict(
         conn.execute(
             sql.SQL("select title, identifier from {}").format(sql.Identifier(schema, "cf_document"))
         ).fetchall()

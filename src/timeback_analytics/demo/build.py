@@ -25,6 +25,7 @@ from timeback_analytics.demo.source_files import demo_dir, input_digest
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.load import load
 from timeback_analytics.operational import create_operational_schema, table_names
+from timeback_analytics.queries import first_row
 
 # One row: which input the rows come from, and how many each table had. It makes a second run a short one.
 _STATE_TABLE = "timeback_demo"
@@ -186,16 +187,20 @@ def _count_rows(conn: psycopg.Connection, schema: str) -> dict[str, int]:
         sql.SQL("select {}, count(*) from {}").format(sql.Literal(table), sql.Identifier(schema, table))
         for table in table_names()
     )
-    found = dict(conn.execute(counts).fetchall())
+    found: dict[str, int] = dict(conn.execute(counts).fetchall())
     return {table: found[table] for table in table_names()}
 
 
 def _read_state(conn: psycopg.Connection, schema: str) -> tuple[str | None, dict[str, int]]:
     """The digest and the row counts of the last build; None and nothing where there was none."""
     state_table = sql.Identifier(schema, _STATE_TABLE)
-    if conn.execute("select to_regclass(%s)", [state_table.as_string(None)]).fetchone()[0] is None:
+    (found,) = first_row(conn.execute("select to_regclass(%s)", [state_table.as_string(None)]))
+    if found is None:
         return None, {}
-    return conn.execute(sql.SQL("select input_digest, row_counts from {}").format(state_table)).fetchone()
+    digest, counts = first_row(
+        conn.execute(sql.SQL("select input_digest, row_counts from {}").format(state_table))
+    )
+    return digest, counts
 
 
 def _write_state(conn: psycopg.Connection, schema: str, digest: str, row_counts: dict[str, int]) -> None:

@@ -164,8 +164,8 @@ def _findings(entries: list[_Entry]) -> Iterator[Finding]:
     while place + _HOPS <= len(visits):
         hop = visits[place : place + _HOPS]
         if len({entry.context for entry in hop}) == _HOPS and hop[-1].at - hop[0].at <= _HOPPING:
-            names = ", ".join(f"“{entry.context.partition(': ')[2]}”" for entry in hop)
-            yield Finding("TopicShopping", hop[0].at, hop[-1].at, f"Opened {names} within a minute")
+            opened = ", ".join(f"“{entry.context.partition(': ')[2]}”" for entry in hop)
+            yield Finding("TopicShopping", hop[0].at, hop[-1].at, f"Opened {opened} within a minute")
             place += _HOPS
         else:
             place += 1
@@ -247,6 +247,8 @@ def _add_graded_attempts(
     for number, (start, submit) in enumerate(periods, start=1):
         attempt_id = urn("graded", user, resource, number)
         last = submit or start
+        if last is None:
+            raise ValueError("a period has a start or a submission")
         for entry in (start, submit):
             if entry:
                 entry.attempt_id = attempt_id
@@ -299,7 +301,7 @@ def _add_events(
             actor_id=str(student.id),
             object_id=curriculum.moodle_resources.get(entry.context, MOODLE_COURSE_ID),
             generated_id=entry.attempt_id,
-            session_id=entry.session.id,
+            session_id=entry.session.id if entry.session else None,
             event_time=entry.at,
         )
         if entry.name == _COMPLETED:

@@ -56,7 +56,7 @@ def add_mastery(
         )
     for student_id, lessons in of_student.items():
         if len(lessons) >= 5:
-            last_at = max(lesson.last_at for lesson in lessons)
+            last_at = max(lesson.last_at for lesson in lessons if lesson.last_at)
             credential = uid("credential", student_id, course)
             _add_credential(rows, credential, course_achievement, student_id, _fraction(lessons), last_at)
 

@@ -259,7 +259,7 @@ def _student(district: str, school: str, number: int) -> Iterator[tuple[str, Doc
 
 def _adults() -> Iterator[tuple[str, Document]]:
     district_ids = [firestore_id("district", district) for district in _DISTRICTS]
-    people = {
+    people: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "admin": {"districts": ([district_ids[0]], [])},
         "educator": {
             "districts": ([district_ids[0]], []),

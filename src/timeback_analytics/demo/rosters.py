@@ -138,7 +138,7 @@ def add_guides(conn: psycopg.Connection, schema: str, rows: OperationalRows) -> 
         ).format(sql.Identifier(schema, "one_roster_role"))
     ).fetchall()
     # of several, the one with the lowest id
-    principals = dict(reversed(administrators))
+    principals: dict[UUID, UUID] = dict(reversed(administrators))
     for school_id, principal_id in principals.items():
         rows.add(
             "one_roster_role",
@@ -210,15 +210,14 @@ def add_results(rows: OperationalRows, students: Sequence[Student], log_users: d
     ranks = {level["code"]: int(level["rank"]) for level in education_levels()}
     for student in students:
         # MAP begins in second grade here, and not everybody has sat it
-        if ranks.get(student.grade, 0) < ranks["02"] or share("sat", student.id) < 0.07:
+        rank = ranks.get(student.grade or "", 0)
+        if rank < ranks["02"] or share("sat", student.id) < 0.07:
             continue
         for number, window in enumerate(_MAP_WINDOWS):
             for test in _MAP_TESTS:
                 if share("missed", student.id, test, number) < 0.1:
                     continue
-                score = normal(
-                    165 + 5 * ranks[student.grade] + 4 * number, 12, "rit", student.id, test, number
-                )
+                score = normal(165 + 5 * rank + 4 * number, 12, "rit", student.id, test, number)
                 day = window + timedelta(days=between(0, 11, "day", student.id, test, number))
                 _add_result(
                     rows,
@@ -268,7 +267,7 @@ def add_placements(
     conn: psycopg.Connection, schema: str, rows: OperationalRows, students: Sequence[Student]
 ) -> None:
     """Where placement tests put students, by hand: near their own grade, once they have completed one."""
-    subjects = dict(
+    subjects: dict[str, UUID] = dict(
         conn.execute(
             sql.SQL(
                 "select title, min(identifier::text)::uuid from {} where title = any(%s) group by title"

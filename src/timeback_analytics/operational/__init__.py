@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.queries import first_row
 
 _MARK = "Operational tables made by TimeBack analytics; `timeback` may fill and drop them."
 
@@ -22,14 +23,14 @@ def create_operational_schema(conn: psycopg.Connection, schema: str) -> None:
         TimebackError: a schema of that name exists and was not made here.
     """
     with conn.transaction():
-        exists = conn.execute("select to_regnamespace(%s) is not null", [_quoted(schema)]).fetchone()[0]
+        (exists,) = first_row(conn.execute("select to_regnamespace(%s) is not null", [_quoted(schema)]))
         if exists and not is_own_schema(conn, schema):
             raise TimebackError(
                 f"Schema {schema} of database {conn.info.dbname} exists and was not made by TimeBack "
                 "analytics, so nothing is written to it. Name another schema, or drop it if nobody needs it."
             )
         name = sql.Identifier(schema)
-        previous_path = conn.execute("show search_path").fetchone()[0]
+        (previous_path,) = first_row(conn.execute("show search_path"))
         if not exists:
             conn.execute(sql.SQL("create schema {}").format(name))
             conn.execute(sql.SQL("comment on schema {} is {}").format(name, sql.Literal(_MARK)))
@@ -45,10 +46,10 @@ def create_operational_schema(conn: psycopg.Connection, schema: str) -> None:
 
 def is_own_schema(conn: psycopg.Connection, schema: str) -> bool:
     """Whether create_operational_schema made the schema; false where there is none."""
-    row = conn.execute(
-        "select obj_description(to_regnamespace(%s), 'pg_namespace')", [_quoted(schema)]
-    ).fetchone()
-    return row[0] == _MARK
+    (mark,) = first_row(
+        conn.execute("select obj_description(to_regnamespace(%s), 'pg_namespace')", [_quoted(schema)])
+    )
+    return mark == _MARK
 
 
 def table_names() -> tuple[str, ...]:
