@@ -30,7 +30,8 @@ Load = Callable[..., Report]
 def ready(conn: psycopg.Connection) -> psycopg.Connection:
     """A user and two CASE items in the tables."""
     conn.execute(
-        "insert into one_roster_user values (%s, 'Ada', 'X', 'Ada@school.example', null, 'active', now(), now())",
+        "insert into one_roster_user"
+        " values (%s, 'Ada', 'X', 'Ada@school.example', null, 'active', now(), now())",
         [ADA],
     )
     for item, code in ((ITEM, "MATH.1"), (OTHER_ITEM, "MATH.2")):
@@ -406,11 +407,10 @@ def test_real_credentials(ready: psycopg.Connection, tmp_path: Path) -> None:
     # six of the complex record, and the complete badge, whose holder gives an address; 'A' is no fraction
     assert len(found) == 7
     assert {row[3] for row in found} == {None}
-    assert (
-        sorted(row[2] for row in found)
-        == ["Badge", "Course", "Course", "Course", "Course", "Degree", "Diploma"]
-        or [row[2] for row in found].count("Diploma") == 1
-    )
+    # four achievements of the record, a badge among them, share one id
+    assert sorted(row[2] for row in found) == [*["Course"] * 5, "Degree", "Diploma"]
+    shared = "Achievements that share their id with a different one; one of the two counts: 1."
+    assert shared in report.notes
     assert any(note.startswith("Credentials without an achievement") for note in report.notes)
     assert load("clr", DATA, connection=ready).changes == 0
 

@@ -351,7 +351,7 @@ def test_an_enrollment_without_its_school(conn: psycopg.Connection, load_answers
             "$.users[1].role",
             "stand",
         ),
-        ("orgs", 1, {"parent": ref("d9")}, "$.orgs[1].parent", "there is no such organization in orgs"),
+        ("enrollments", 0, {"user": ref("u9")}, "$.enrollments[0].user", "there is no such user in users"),
         ("orgs", 0, {"type": None}, "$.orgs[0].type", "empty"),
         ("users", 0, {"sourcedId": ""}, "$.users[0]", "it has no sourcedId"),
         ("users", 0, {"email": "a\0@b"}, "$.users[0]", "NUL"),
@@ -386,6 +386,15 @@ def test_problems_are_told_of_the_json(
     assert told[0].file == f"{name}.json"
     assert reason in told[0].reason
     assert ".csv" not in str(error)
+
+
+def test_notes_are_told_of_the_json(conn: psycopg.Connection, load_answers: Load) -> None:
+    changed = answers()
+    changed["users"][1]["email"] = "ADA@school.example"
+    notes = " ".join(load_answers(changed).notes)
+    assert "users.json, $.users[1]" in notes
+    assert ".csv" not in notes
+    assert rows(conn, "select email::text from one_roster_user") == {("ada@school.example",), (None,)}
 
 
 def test_what_is_no_collection(conn: psycopg.Connection, tmp_path: Path) -> None:

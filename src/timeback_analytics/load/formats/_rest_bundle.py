@@ -52,7 +52,9 @@ class Places:
         """Nothing: the records were counted when they were read."""
 
     def told(self, text: str, file: str = "") -> str:
-        """A message about the bundle, as one about the JSON."""
+        """A message about a file of the bundle, else about the first that it names, as one about the JSON."""
+        named = _FILE.search(text)
+        file = file or (named[0] if named else "")
 
         def place(found: re.Match[str]) -> str:
             record = self._record(file, int(found[1]))
