@@ -146,8 +146,11 @@ def test_subject_by_name(conn: psycopg.Connection, load_packages: Callable[..., 
     load_packages(package)
     assert conn.execute("select count(*), count(distinct subject_id) from cf_item_subject").fetchone() == (
         3,
-        1,
+        2,
     )
+    assert conn.execute("select title from cf_subject where hierarchy_code = 'Unheard of'").fetchall() == [
+        ("Unheard of",)
+    ]
 
 
 def test_subject_of_the_database_is_not_made_again(

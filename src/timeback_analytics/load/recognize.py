@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from timeback_analytics.load.problems import shown
+
 _HEAD = 8192
 _SAVE_AS_CSV = "Save each of its sheets as CSV (UTF-8), under the names of the standard."
 _BY_MAGIC = (
@@ -25,8 +27,8 @@ _BY_MAGIC = (
 )
 LEVELDB_EXPORT = "a managed export of Firestore (gcloud firestore export), which is in LevelDB's format"
 LEVELDB_WAY = (
-    "Load it into BigQuery (bq load --source_format=DATASTORE_BACKUP), export that as JSON lines, and load "
-    "those; or stream the collections with the Firestore-to-BigQuery extension."
+    "The way round is BigQuery: the Firestore-to-BigQuery extension, with its import of what is there,"
+    " writes a raw changelog; export that table as JSON lines or CSV, and load it."
 )
 _SDS_FILES = {
     "school.csv",
@@ -49,10 +51,14 @@ class Recognized:
     Attributes:
         what: it, with its article.
         remedy: what to do with it; may be empty.
+        is_binary: whether it is no text.
+        is_gzip: whether it is gzipped.
     """
 
     what: str
     remedy: str = ""
+    is_binary: bool = False
+    is_gzip: bool = False
 
 
 def what_is(path: Path) -> Recognized | None:
@@ -65,9 +71,9 @@ def what_is(path: Path) -> Recognized | None:
         return _zip_of(path)
     for magic, what, remedy in _BY_MAGIC:
         if head.startswith(magic):
-            return Recognized(what, remedy)
+            return Recognized(what, remedy, True, magic == _BY_MAGIC[0][0])
     if path.name.endswith("export_metadata"):
-        return Recognized(LEVELDB_EXPORT, LEVELDB_WAY)
+        return Recognized(LEVELDB_EXPORT, LEVELDB_WAY, True)
     return _text_of(head)
 
 
@@ -75,10 +81,10 @@ def _zip_of(path: Path) -> Recognized:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.startswith("xl/") for name in names):
-        return Recognized("an Excel workbook", _SAVE_AS_CSV)
+        return Recognized("an Excel workbook", _SAVE_AS_CSV, True)
     if "content.xml" in names:
-        return Recognized("an OpenDocument spreadsheet", _SAVE_AS_CSV)
-    return Recognized("a zip", "Unpack it, and load what is in it.")
+        return Recognized("an OpenDocument spreadsheet", _SAVE_AS_CSV, True)
+    return Recognized("a zip", "Unpack it, and load the folder that comes out.", True)
 
 
 def _text_of(head: bytes) -> Recognized | None:
@@ -89,7 +95,7 @@ def _text_of(head: bytes) -> Recognized | None:
     if text.startswith("<"):
         return Recognized("an XML file", "Export CSV or JSON.")
     if text.startswith(("{", "[")):
-        return _json_of(text)
+        return what_is_json(text)
     if "sourcedId" in text.splitlines()[0]:
         return Recognized(
             "one CSV file of a OneRoster bundle", "Load the folder or the zip that it is part of."
@@ -97,7 +103,8 @@ def _text_of(head: bytes) -> Recognized | None:
     return None
 
 
-def _json_of(text: str) -> Recognized:
+def what_is_json(text: str) -> Recognized:
+    """What a text of JSON is, by its beginning."""
     if '"CFDocument"' in text or '"CFPackage"' in text:
         return Recognized("a CASE package", "Load it with: timeback load case")
     if any(f'"{key}"' in text[:200] for key in _REST_KEYS) and "sourcedId" in text:
@@ -106,10 +113,11 @@ def _json_of(text: str) -> Recognized:
         )
     if '"error"' in text[:200]:
         try:
-            message = json.loads(text)["error"]["message"]
+            message = str(json.loads(text)["error"]["message"])
         except (ValueError, TypeError, KeyError):
-            message = None
-        return Recognized(f"the error of a service{f': {message}' if message else ''}", "Ask for it again.")
+            message = ""
+        said = f", which says {shown(message)}" if message else ""
+        return Recognized(f"the error of a service{said}", "Ask for the data again.")
     return Recognized("a JSON file")
 
 

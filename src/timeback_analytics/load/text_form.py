@@ -2,10 +2,13 @@
 
 import codecs
 import csv
+import gzip
 import re
-from collections.abc import Callable, Collection
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from charset_normalizer import from_bytes
 
@@ -56,6 +59,30 @@ def encoding_of(head: bytes) -> str:
     if len(even) > 2 and even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
         return "utf-16-be"
     return "utf-8-sig"
+
+
+@contextmanager
+def plain_utf8(raw: IO[bytes]) -> Iterator[IO[bytes]]:
+    """A file without gzip's compression, and in UTF-8 where it is in UTF-16 or UTF-32; it can be sought in.
+
+    Raises:
+        OSError, EOFError, zlib.error: what is compressed is damaged.
+        UnicodeDecodeError: it is in none of these.
+    """
+    is_packed = raw.read(2) == b"\x1f\x8b"
+    raw.seek(0)
+    opened: Any = gzip.GzipFile(fileobj=raw) if is_packed else raw
+    encoding = encoding_of(opened.read(1024))
+    opened.seek(0)
+    if encoding == "utf-8-sig":
+        yield opened
+        return
+    with tempfile.TemporaryFile() as recoded:
+        reader = codecs.getreader(encoding)(opened)
+        while chunk := reader.read(_CHUNK):
+            recoded.write(chunk.encode())
+        recoded.seek(0)
+        yield recoded
 
 
 @dataclass(frozen=True)

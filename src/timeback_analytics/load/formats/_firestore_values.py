@@ -13,6 +13,7 @@ Document = dict[str, Any]
 
 _RESOURCE = re.compile(r"^/?(?:projects/[^/]+/databases/[^/]+/documents/|/)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TAGS = ({"__time__"}, {"__ref__"}, {"__bytes__"}, {"__lat__", "__lon__"})
 _UTC = re.compile(r" ?(?:UTC|Z)$")
 
 
@@ -36,8 +37,9 @@ def document_path(text: Any) -> str:
 def moment(value: Any) -> datetime | None:
     """A time as exports write it, cut to microseconds; None for none.
 
-    ISO 8601 (UTC where it names no offset), BigQuery's `2024-04-15 10:00:00.5 UTC`, Unix seconds, or
-    Firestore's object of seconds and nanoseconds.
+    ISO 8601 (UTC where it names no offset), BigQuery's `2024-04-15 10:00:00.5 UTC`, Unix seconds or, by
+    their size, milli-, micro- or nanoseconds, Firestore's object of seconds and nanoseconds, or what
+    BigQuery's libraries write, an object with the value.
 
     Raises:
         MalformedError: it is none of these.
@@ -45,6 +47,8 @@ def moment(value: Any) -> datetime | None:
     if value is None or value == "":
         return None
     try:
+        if isinstance(value, dict) and value.keys() == {"value"}:
+            return moment(value["value"])
         if isinstance(value, dict):
             seconds = value.get("_seconds", value.get("seconds"))
             nanoseconds = value.get("_nanoseconds", value.get("nanoseconds", 0))
@@ -54,11 +58,19 @@ def moment(value: Any) -> datetime | None:
             return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
         if isinstance(value, bool):
             raise TypeError
-        return _EPOCH + timedelta(seconds=float(value))
+        return _EPOCH + timedelta(seconds=_seconds(float(value)))
     except (TypeError, ValueError, OverflowError) as error:
         raise MalformedError(
             "this is no time.", "Write it as 2024-04-15T10:00:00Z, or as Unix seconds."
         ) from error
+
+
+def _seconds(number: float) -> float:
+    # seconds of the year 5000 are fewer than the milliseconds of 1974
+    for unit in (1e9, 1e6, 1e3):
+        if abs(number) >= 1e8 * unit:
+            return number / unit
+    return number
 
 
 def parse(text: str | bytes) -> Any:
@@ -149,12 +161,27 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def without_datatypes(value: Any) -> Any:
-    """A value of a nested export; {"__datatype__": "timestamp", "value": {...}} is the value in it."""
+def is_tagged(value: Any) -> bool:
+    """Whether an object is a value with its type, as exports write it, and none of a document's own."""
+    return isinstance(value, dict) and (
+        ("__datatype__" in value and value.keys() <= {"__datatype__", "value"}) or value.keys() in _TAGS
+    )
+
+
+def without_tags(value: Any) -> Any:
+    """A value of an export without the types that it writes beside some.
+
+    {"__datatype__": "timestamp", "value": {...}} is the value in it; of Firefoo's, {"__time__": "..."} is the
+    time, {"__ref__": "..."} the path, and {"__lat__": 1, "__lon__": 2} a place as the REST interface has it.
+    """
     if isinstance(value, list):
-        return [without_datatypes(element) for element in value]
-    if isinstance(value, dict):
-        if "__datatype__" in value and value.keys() <= {"__datatype__", "value"}:
+        return [without_tags(element) for element in value]
+    if not isinstance(value, dict):
+        return value
+    if is_tagged(value):
+        if "__datatype__" in value:
             return value.get("value")
-        return {name: without_datatypes(element) for name, element in value.items()}
-    return value
+        if "__lat__" in value:
+            return {"latitude": value["__lat__"], "longitude": value["__lon__"]}
+        return next(iter(value.values()))
+    return {name: without_tags(member) for name, member in value.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from timeback_analytics.load.database import Database
 from timeback_analytics.load.formats._ceds import ceds_codes
-from timeback_analytics.load.formats._oneroster_layout import own_id
+from timeback_analytics.load.formats._subjects import Subjects
 from timeback_analytics.load.problems import shown
 from timeback_analytics.load.tables import Owners, TableRows
 
@@ -91,7 +91,7 @@ class ClassLinks:
 
     def _subject_rows(self, database: Database) -> list[TableRows]:
         """The subjects of classes, and the new subjects among them."""
-        subjects = _Subjects(database)
+        subjects = Subjects(database)
         rows = [
             (class_id, subject_id)
             for class_id, named in self._subjects.items()
@@ -117,44 +117,3 @@ def _counted(lines: Mapping[str, list[int]]) -> str:
 def _set(table: str, column: str, rows: list[tuple[str, str]], classes: Mapping[str, object]) -> TableRows:
     owners = Owners("class_id", list(classes), "one_roster_class")
     return TableRows(table, ("class_id", column), rows, key=("class_id", column), mode="set", owners=owners)
-
-
-class _Subjects:
-    """The subjects of the database and new ones.
-
-    Attributes:
-        new: rows of cf_subject that the database does not have, by id.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self.new: dict[str, tuple[str, str, str]] = {}
-        self._by_code: dict[str, list[str]] = defaultdict(list)
-        self._by_title: dict[str, list[str]] = defaultdict(list)
-        stored = database.rows("cf_subject", ("identifier", "title", "hierarchy_code"))
-        # a framework's own subject comes before one that a roster brought, then the lowest id
-        for subject_id, title, code in sorted(stored, key=lambda row: (self._is_from_roster(*row), row)):
-            self._by_code[code].append(subject_id)
-            self._by_title[_folded(title)].append(subject_id)
-
-    @staticmethod
-    def _is_from_roster(subject_id: str, title: str, code: str) -> bool:
-        return subject_id in (
-            own_id("subject", "code", code),
-            own_id("subject", "title", _folded(title)),
-        )
-
-    def find(self, name: str | None, code: str | None) -> str:
-        """The subject with the code and the title, else the code, else the title, else a new one."""
-        by_code = self._by_code.get(code, []) if code else []
-        by_title = self._by_title.get(_folded(name), []) if name else []
-        both = [subject_id for subject_id in by_code if subject_id in by_title]
-        found = next(iter(both or by_code or by_title), None)
-        if found:
-            return found
-        subject_id = own_id("subject", *(("code", code) if code else ("title", _folded(name))))
-        self.new.setdefault(subject_id, (subject_id, name or code, code or name))
-        return subject_id
-
-
-def _folded(title: str) -> str:
-    return " ".join(title.split()).casefold()

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from timeback_analytics.load.database import Database
+from timeback_analytics.load.formats._subjects import Subjects
 from timeback_analytics.load.identifiers import as_uuid
 from timeback_analytics.load.options import Options
 from timeback_analytics.load.problems import LoadError, Problem, Problems
 from timeback_analytics.load.progress import Progress
+from timeback_analytics.load.recognize import what_is
 from timeback_analytics.load.tables import Owners, Reading, TableRows
+from timeback_analytics.load.text_form import encoding_of
 from timeback_analytics.load.values import WHITE_SPACE
 
 # A national framework with every item and association takes some tens of megabytes.
 MAX_BYTES = 512 * 2**20
+_LISTED = 8
 _KINDS = {str: "a text", list: "a list", dict: "an object"}
 
 
@@ -47,20 +51,23 @@ class Case:
         self, path: Path, database: Database, problems: Problems, progress: Progress, options: Options
     ) -> Reading:
         """See Format.read."""
-        files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-        if not files:
-            raise LoadError(str(path), [Problem(path.name, "the folder has no file named *.json.")])
+        files = _files(path)
         frameworks = _Frameworks()
         with progress.step("Reading frameworks", len(files)) as advance:
             for file in files:
-                package = _parse(file, problems)
-                if package is not None:
-                    _Package(file.name, package, problems).add_to(frameworks)
+                for package, place in _packages(_parse(file, problems)):
+                    _Package(file.name, package, problems, place).add_to(frameworks)
                 advance(1)
         return frameworks.finish(len(files), database)
 
 
 FORMAT = Case()
+
+
+class _Title(str):
+    """A subject that is told by its title alone."""
+
+    __slots__ = ()
 
 
 @dataclass
@@ -85,6 +92,7 @@ class _Frameworks:
         """The rows to write."""
         notes = []
         stored = database.existing("cf_subject", set(self.mentioned) - set(self.subjects), "identifier")
+        self._name_subjects(database, notes)
         defined = {*self.subjects, *stored}
         undefined = {key: title for key, title in self.mentioned.items() if key not in defined}
         for identifier, title in undefined.items():
@@ -113,6 +121,55 @@ class _Frameworks:
         )
         return Reading(what, tables, notes)
 
+    def _name_subjects(self, database: Database, notes: list[str]) -> None:
+        """Put identifiers in place of the titles of subjects: defined here, stored, or new ones."""
+        titles = {subject for subjects in self.item_subjects.values() for subject in subjects}
+        titles = {title for title in titles if isinstance(title, _Title)}
+        if not titles:
+            return
+        here = {row[1].casefold(): row[0] for row in reversed(self.subjects.values())}
+        known = Subjects(database)
+        found = {
+            title: here.get(title.casefold()) or known.find(str(title), None) for title in sorted(titles)
+        }
+        for identifier, title, code in known.new.values():
+            self.subjects[identifier] = identifier, title, code, None
+        if known.new:
+            made = ", ".join(sorted(title for _, title, _ in known.new.values()))
+            notes.append(f"{len(known.new):,} subjects are known by their titles alone: {made}.")
+        for item, subjects in self.item_subjects.items():
+            named = [found[one] if isinstance(one, _Title) else one for one in subjects]
+            self.item_subjects[item] = list(dict.fromkeys(named))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or those of a folder in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.iterdir())
+    # a Mac leaves a copy ._x.json of each file's attributes
+    files = [file for file in found if file.name.lower().endswith(".json") and not file.name.startswith(".")]
+    if not files:
+        there = ", ".join(file.name for file in found[:_LISTED]) or "nothing"
+        reason = "the folder has no file named *.json."
+        raise LoadError(str(path), [Problem(path.name, reason, f"There is {there}.")])
+    return files
+
+
+def _packages(read: Any) -> list[tuple[Any, str]]:
+    """The packages of a file, each with its path: one, one in an object CFPackage, or a list of either."""
+    if read is None:
+        return []
+    if isinstance(read, list) and read:
+        return [
+            (package, f"$[{number}]{path[1:]}")
+            for number, one in enumerate(read)
+            for package, path in _packages(one) or [(one, "$")]
+        ]
+    if isinstance(read, dict) and isinstance(read.get("CFPackage"), dict):
+        return [(read["CFPackage"], "$.CFPackage")]
+    return [(read, "$")]
+
 
 def _rows(table: str, columns: tuple[str, ...], rows: dict[str, tuple[str | None, ...]]) -> TableRows:
     return TableRows(table, columns, list(rows.values()), key=("identifier",))
@@ -134,12 +191,21 @@ def _parse(file: Path, problems: Problems) -> Any:
         problems.add(
             file.name,
             f"the file is not UTF-8 (byte {error.start + 1:,}).",
-            "Save it as UTF-8.",
+            "It is in UTF-16. Save it as UTF-8."
+            if encoding_of(data[:1024]).startswith("utf-16")
+            else "Save it as UTF-8.",
             line=data.count(b"\n", 0, error.start) + 1,
-            value=data[error.start : error.end].hex(" "),
         )
     except json.JSONDecodeError as error:
-        problems.add(file.name, f"this is not JSON: {error.msg} (column {error.colno}).", line=error.lineno)
+        known = what_is(file)
+        is_json = known is None or "JSON" in known.what or "CASE" in known.what
+        but = "" if is_json else f", but {known.what}"
+        problems.add(
+            file.name,
+            f"this is not JSON{but}: {error.msg} (column {error.colno}).",
+            "" if is_json else known.remedy,
+            line=error.lineno,
+        )
     except RecursionError:
         problems.add(file.name, "the JSON is nested too deep.")
     return None
@@ -148,8 +214,11 @@ def _parse(file: Path, problems: Problems) -> Any:
 class _Package:
     """One CFPackage, checked as it is read."""
 
-    def __init__(self, file: str, package: Any, problems: Problems) -> None:
+    def __init__(self, file: str, package: Any, problems: Problems, path: str) -> None:
         self._file = file
+        self._path = path
+        # the item whose problems are its own
+        self._item: str | None = None
         self._package = package
         self._problems = problems
         self._paths: dict[str, dict[str, str]] = defaultdict(dict)
@@ -157,27 +226,30 @@ class _Package:
     def add_to(self, frameworks: _Frameworks) -> None:
         """Add the package's rows."""
         if not isinstance(self._package, dict) or not isinstance(self._package.get("CFDocument"), dict):
-            self._problems.add(
-                self._file,
+            self._tell(
                 "this is not a CFPackage: it has no object CFDocument.",
                 "Export the package of a framework, not its document or its items.",
-                column="$.CFDocument",
+                column=f"{self._path}.CFDocument",
             )
             return
         document = self._package["CFDocument"]
-        document_id = self._identifier(document, "$.CFDocument", "document")
-        title = self._text(document, "$.CFDocument", "title", required=True)
+        document_id = self._identifier(document, f"{self._path}.CFDocument", "document")
+        title = self._text(document, f"{self._path}.CFDocument", "title", required=True)
         if document_id and title:
             frameworks.documents[document_id] = document_id, title
         titles = self._add_subjects(frameworks)
-        document_subjects = self._subjects_of(document, "$.CFDocument", titles, frameworks)
-        for item, path in self._objects(self._package, "$", "CFItems"):
+        document_subjects = self._subjects_of(document, f"{self._path}.CFDocument", titles, frameworks)
+        for item, path in self._objects(self._package, self._path, "CFItems"):
+            self._item = path
+            self._problems.count(self._file)
+            told = self._problems.total
             item_id = self._identifier(item, path, "item")
             statement = self._text(item, path, "fullStatement", required=True)
             code = self._text(item, path, "humanCodingScheme")
             item_type = self._text(item, path, "CFItemType") or self._type_by_link(item, path)
             subjects = self._subjects_of(item, path, titles, frameworks)
-            if item_id and statement:
+            self._item = None
+            if item_id and statement and self._problems.total == told:
                 frameworks.items[item_id] = item_id, document_id, statement, code, item_type
                 subjects = document_subjects if subjects is None else subjects
                 if subjects is None:
@@ -187,9 +259,9 @@ class _Package:
 
     def _add_subjects(self, frameworks: _Frameworks) -> dict[str, str]:
         """Add the subjects that the package defines; their identifiers by title."""
-        definitions = self._value(self._package, "$", "CFDefinitions", dict) or {}
+        definitions = self._value(self._package, self._path, "CFDefinitions", dict) or {}
         by_title = {}
-        for subject, path in self._objects(definitions, "$.CFDefinitions", "CFSubjects"):
+        for subject, path in self._objects(definitions, f"{self._path}.CFDefinitions", "CFSubjects"):
             subject_id = self._identifier(subject, path, "subject")
             title = self._text(subject, path, "title", required=True)
             code = self._text(subject, path, "hierarchyCode", required=True)
@@ -205,7 +277,11 @@ class _Package:
         """The subjects of a document or an item; None where it does not speak of subjects."""
         links = list(self._objects(thing, path, "subjectURI"))
         names = self._value(thing, path, "subject", list) or []
-        named = [titles[name] for name in names if isinstance(name, str) and name in titles]
+        named = [
+            titles.get(name.strip(), _Title(" ".join(name.split())))
+            for name in names
+            if isinstance(name, str) and name.strip(WHITE_SPACE) and "\0" not in name
+        ]
         if thing.get("subjectURI") is None and not named:
             return None
         found = []
@@ -228,9 +304,7 @@ class _Package:
             if isinstance(element, dict):
                 yield element, element_path
             else:
-                self._problems.add(
-                    self._file, "this must be an object.", column=element_path, value=json.dumps(element)
-                )
+                self._tell("this must be an object.", column=element_path, value=json.dumps(element))
 
     def _identifier(self, thing: dict[str, Any], path: str, kind: str = "") -> str | None:
         """The identifier, which within a kind no two things of the package share."""
@@ -242,10 +316,10 @@ class _Package:
         place = f"{path}.{name}"
         identifier = as_uuid(text.strip(WHITE_SPACE))
         if identifier is None:
-            self._problems.add(self._file, "this is not a UUID, as CASE wants.", column=place, value=text)
+            self._tell("this is not a UUID, as CASE wants.", column=place, value=text)
         elif kind and identifier in self._paths[kind]:
             first = self._paths[kind][identifier]
-            self._problems.add(self._file, f"{first} has the same identifier.", column=place, value=text)
+            self._tell(f"{first} has the same identifier.", column=place, value=text)
             return None
         elif kind:
             self._paths[kind][identifier] = place
@@ -257,23 +331,24 @@ class _Package:
         place = f"{path}.{name}"
         if text is None or not text.strip(WHITE_SPACE):
             if required and (text is not None or thing.get(name) is None):
-                self._problems.add(
-                    self._file, "this is missing or empty, and it is a required one.", column=place
-                )
+                self._tell("this is missing or empty, and it is a required one.", column=place)
             return None
         # JSON can escape what neither UTF-8 nor PostgreSQL can hold
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            self._problems.add(
-                self._file, "the text holds a NUL or half of a surrogate pair.", column=place, value=text
-            )
+            self._tell("the text holds a NUL or half of a surrogate pair.", column=place, value=text)
             return None
         return text
+
+    def _tell(self, reason: str, remedy: str = "", *, column: str, value: str | None = None) -> None:
+        """Note a problem: one of an item is no reason to leave others out."""
+        if self._item is None:
+            self._problems.add(self._file, reason, remedy, column=column, value=value)
+        else:
+            self._problems.reject(self._file, reason, remedy, column=column, value=value, record=self._item)
 
     def _value(self, thing: dict[str, Any], path: str, name: str, kind: type) -> Any:
         value = thing.get(name)
         if value is None or isinstance(value, kind):
             return value
-        self._problems.add(
-            self._file, f"this must be {_KINDS[kind]}.", column=f"{path}.{name}", value=json.dumps(value)
-        )
+        self._tell(f"this must be {_KINDS[kind]}.", column=f"{path}.{name}", value=json.dumps(value))
         return None
