@@ -1,4 +1,4 @@
-{{ config(severity='warn', group='catalog', enabled=has_roar()) }}
+{{ config(severity='warn', group='catalog') }}
 -- by collection, since an unknown one has many documents
 select
     collection,

@@ -1,4 +1,4 @@
-{{ config(severity='warn', group='catalog', enabled=has_roar()) }}
+{{ config(severity='warn', group='catalog') }}
 with recorded as (
     {%- for kind, stage in [('guest', 'practice'), ('guest', 'test'), ('user', 'practice'), ('user', 'test')] %}
         select

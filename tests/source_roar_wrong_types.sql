@@ -1,4 +1,4 @@
-{{ config(severity='warn', group='catalog', enabled=has_roar()) }}
+{{ config(severity='warn', group='catalog') }}
 {#- Every field of every kind of document, as the models read it: what is there and not of its type. -#}
 with found as (
     {%- for kind, documents in roar_collections().items() %}

@@ -36,3 +36,12 @@
         {%- do exceptions.raise_contract_error(yaml_columns, sql_columns) -%}
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- A query of no rows with these columns. dbt's own warns of every numeric; ours are of any precision on purpose. -#}
+{% macro postgres__get_empty_schema_sql(columns) -%}
+    select
+    {%- for name, column in columns.items() %}
+        {{ cast('null', column['data_type']) }} as {{ adapter.quote(column['name']) if column.get('quote') else column['name'] }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
