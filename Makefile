@@ -40,7 +40,7 @@ $(STAMP):
 	fi; \
 	if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop || true; fi; \
 	rm -rf .venv && \
-	echo "Making .venv with $$("$$found" --version), which takes a minute" && \
+	echo "Making .venv with $$("$$found" --version): 400 MB, which takes a minute or two without a word" && \
 	"$$found" -m venv .venv && \
 	$(PIP_INSTALL) --require-hashes --requirement requirements.lock && \
 	$(PIP_INSTALL) --no-build-isolation --editable . && \
@@ -56,6 +56,7 @@ run: $(STAMP)
 	$(BIN)/timeback setup
 	$(BIN)/timeback server start
 	$(BIN)/timeback demo --keep-other-rows
+	@echo 'dbt reads the project first, which takes half a minute after a change'
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
 	$(GENERATE_DOCS)

@@ -30,8 +30,8 @@ SILENT_WARNINGS = (
     # dbt-postgres has no name for uuid, arrays of it and citext.
     "TypeCodeNotFound",
 )
-"""dbt's warnings that say nothing about this project. As warn_error_options in dbt_project.yml they would make
---warn-error a usage error."""
+"""dbt's warnings that say nothing about this project. As warn_error_options in dbt_project.yml they would
+make --warn-error a usage error."""
 _PARSED = "partial_parse.msgpack"
 _KEPT_PARSED = 6
 
@@ -86,9 +86,15 @@ def _keep_parsed(profile: Any) -> None:
     flags = get_flags()
     if not flags.PARTIAL_PARSE or flags.PARTIAL_PARSE_FILE_PATH:
         return
-    # the default target, and the same one by its name
-    object.__setattr__(flags, "TARGET", profile.target_name)
-    what = [profile.profile_name, profile.target_name, flags.VARS, sorted(profile.credentials.connection_info())]
+    # the default target, and the same one by its name; dbt reads either attribute
+    for name in ("TARGET", "target"):
+        object.__setattr__(flags, name, profile.target_name)
+    what = [
+        profile.profile_name,
+        profile.target_name,
+        flags.VARS,
+        sorted(profile.credentials.connection_info()),
+    ]
     key = hashlib.sha256(pprint.pformat(what).encode()).hexdigest()[:16]
     target = Path(flags.PROJECT_DIR) / (getattr(flags, "TARGET_PATH", None) or "target")
     kept, current = target / "parsed", target / _PARSED

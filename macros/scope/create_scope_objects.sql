@@ -116,7 +116,8 @@
                 raise insufficient_privilege using
                     message = setting_name || ' = * asks for every organization, and '
                         || current_user || ' may not',
-                    hint = 'Name the organizations instead, or ask an administrator for membership of timeback_unrestricted.';
+                    hint = 'Name the organizations instead, or ask an administrator for membership of timeback_unrestricted'
+                        || case when to_regrole('timeback_unrestricted') is null then ', which is to be created first.' else '.' end;
             end if;
             return;
         end if;

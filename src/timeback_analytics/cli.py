@@ -1,13 +1,16 @@
 """The command line `timeback`."""
 
 import importlib
+import os
 import pkgutil
+import tempfile
+import traceback
 from typing import Any
 
 import click
 
 from timeback_analytics import commands
-from timeback_analytics.errors import TimebackError
+from timeback_analytics.errors import TimebackError, sentence_about
 
 
 class CommandsFromModules(click.Group):
@@ -31,6 +34,25 @@ class CommandsFromModules(click.Group):
             return super().invoke(ctx)
         except TimebackError as error:
             raise click.ClickException(str(error)) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("TIMEBACK_TRACEBACK"):
+                raise
+            raise click.ClickException(sentence_about(error) or _unforeseen(error)) from error
+
+
+def _unforeseen(error: Exception) -> str:
+    """Keeps the traceback of a fault of ours in a file, and says where."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="timeback-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return f"Something unforeseen, a fault of ours: {text}"
+    return f"Something unforeseen, a fault of ours: {text}. Please report it, with {file.name}."
 
 
 @click.group(cls=CommandsFromModules, context_settings={"help_option_names": ["-h", "--help"]})

@@ -43,9 +43,10 @@ def command(target: str, rebuild: bool, keep_other_rows: bool) -> None:
     seconds = time.monotonic() - began_at
     if demo.is_new:
         click.echo(f"\n{sum(demo.row_counts.values()):,} rows in schema {demo.schema}, in {seconds:.0f} s.")
-        click.echo(
-            "Next: dbt build, then `timeback server psql` to look around; demo/README.md says what is there."
-        )
+        if not keep_other_rows:
+            # as a user types it; `make run` goes on by itself
+            click.echo("Next: dbt build, then `timeback server psql` to look around.")
+        click.echo("demo/README.md says what is there.")
     elif demo.other_rows:
         click.echo(
             f"\nNothing was written: schema {demo.schema} holds rows that the demo did not write, in "

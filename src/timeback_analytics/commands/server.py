@@ -79,9 +79,17 @@ def url(role: str, database: str, tcp: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(role: str, database: str, arguments: tuple[str, ...]) -> None:
     """Open psql; what follows -- goes to it, as in: timeback server psql -- -c 'select 1'"""
-    server = _started()
-    program = server.bin_dir / "psql"
-    os.execv(program, [str(program), "--dbname", server.dsn(database, role), *arguments])
+    command_line = psql_command(_started(), database, role, arguments)
+    os.execv(command_line[0], command_line)
+
+
+def psql_command(server: EmbeddedServer, database: str, role: str, arguments: tuple[str, ...]) -> list[str]:
+    """The command line of psql on a database of the server.
+
+    Without a pager: one that is open takes the next lines that somebody pastes for its own commands.
+    """
+    dsn = server.dsn(database, role)
+    return [str(server.bin_dir / "psql"), "--pset", "pager=off", "--dbname", dsn, *arguments]
 
 
 def _started() -> EmbeddedServer:

@@ -40,7 +40,8 @@ def create_operational_schema(conn: psycopg.Connection, schema: str) -> None:
         conn.execute(sql.SQL("set local search_path = {}").format(name))
         citext = conn.execute("select oid::regtype::text from pg_type where typname = 'citext'").fetchone()
         for table in missing:
-            conn.execute(_statements()[table].replace("{citext}", citext[0] if citext else "text"))
+            statement = _statements()[table]
+            conn.execute(statement.replace("text /* or citext */", citext[0]) if citext else statement)
         conn.execute("select set_config('search_path', %s, true)", [previous_path])
 
 

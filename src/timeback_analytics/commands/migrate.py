@@ -1,0 +1,168 @@
+"""timeback migrate: a migration of the operational tables, while people read the catalog."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from timeback_analytics.commands._options import schema_option, target_option
+from timeback_analytics.connection import connect, connection_string
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.job.lock import JobLock
+from timeback_analytics.migrate.run import Done, Migration
+from timeback_analytics.migrate.sources import read_sources
+from timeback_analytics.migrate.standing import Standing
+from timeback_analytics.project import project_root, state_dir
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  timeback migrate --sql 0042_longer_names.sql --target server --dry-run
+  timeback migrate --sql 0042_longer_names.sql --target server
+  timeback migrate --sql 0042_longer_names.sql --target server --plan > plan.sql
+  timeback migrate --target server -- alembic upgrade head
+""",
+)
+@click.option(
+    "--sql", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The migration's SQL."
+)
+@click.argument("command_line", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.option("--dry-run", is_flag=True, help="Do all of it, and undo it.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print all of it as plain SQL, and do nothing.")
+@click.option(
+    "--lock-seconds",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="For so long a lock that somebody holds is tried for.",
+)
+@click.option(
+    "--vars", "variables", envvar="TIMEBACK_VARS", default="{}", help="dbt's variables, as for dbt."
+)
+@target_option
+@schema_option
+def command(
+    path: Path | None,
+    command_line: tuple[str, ...],
+    dry_run: bool,
+    only_plan: bool,
+    lock_seconds: float,
+    variables: str,
+    target: str,
+    schema: str,
+) -> None:
+    """Run a migration of the operational tables, under the views that stand on them.
+
+    Views that are in its way, those of others too, are taken away and put back as they were, with owners,
+    grants and comments; then the sources are checked. All of it is one transaction: people go on reading,
+    and if anything goes wrong, everything is as it was.
+
+    Around a COMMAND, which migrates in sessions of its own, the views are gone while it runs.
+    """
+    if (path is None) == (not command_line):
+        raise click.UsageError("Either --sql FILE or -- COMMAND, and not both.")
+    if command_line and (dry_run or only_plan):
+        raise click.UsageError("--dry-run and --plan are for --sql.")
+    statements = _read(path) if path else ""
+    sources = read_sources(project_root(), target, _variables(variables))
+    with connect(target, autocommit=True) as conn, _no_job(target, schema):
+        migration = Migration(conn, sources, f"{schema}_internal", statements, lock_seconds)
+        if only_plan:
+            click.echo(migration.plan(), nl=False)
+        elif path:
+            _say(migration.run(dry_run=dry_run), {schema, f"{schema}_internal"}, dry_run)
+        else:
+            _around(migration, command_line)
+
+
+def _read(path: Path) -> str:
+    try:
+        statements = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TimebackError(f"{path} is no text in UTF-8.") from error
+    if not statements.strip():
+        raise TimebackError(f"{path} is empty.")
+    return statements
+
+
+def _variables(text: str) -> Mapping[str, Any]:
+    try:
+        found = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise click.UsageError(f"--vars is no YAML: {text}") from error
+    if not isinstance(found, dict):
+        raise click.UsageError(f"--vars is no mapping: {text}")
+    return found
+
+
+@contextmanager
+def _no_job(target: str, schema: str) -> Iterator[None]:
+    """Keep scheduled jobs out meanwhile."""
+    lock = JobLock(lambda: connection_string(target), schema, lambda: None)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _say(done: Done, ours: set[str], dry_run: bool) -> None:
+    if done.taken_away:
+        others = [one.label for one in done.taken_away if one.schema not in ours]
+        click.echo(
+            f"{len(done.taken_away)} views were in the way, taken away and put back as they were"
+            + (f", of others: {', '.join(others)}" if others else "")
+            + "."
+        )
+    else:
+        click.echo("Nothing stood in its way.")
+    for note in done.notes:
+        click.echo(note)
+    tries = f", at the {done.attempts}. try for a lock" if done.attempts > 1 else ""
+    if dry_run:
+        click.echo(f"A dry run of {done.seconds:.1f} s{tries}: all of it was undone.")
+    else:
+        click.echo(f"Done in {done.seconds:.1f} s{tries}; the sources are what the catalog reads.")
+
+
+def _around(migration: Migration, command_line: Sequence[str]) -> None:
+    kept = state_dir() / f"put_back_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"
+    taken = migration.take_away(
+        lambda text: kept.write_text(f"begin;\n{text}commit;\n", encoding="utf-8") and None
+    )
+    click.echo(f"{len(taken)} views are taken away until {command_line[0]} is done; {kept} holds them.")
+    try:
+        code = subprocess.run(command_line, check=False).returncode
+    except OSError as error:
+        click.echo(f"{command_line[0]} cannot be run: {error.strerror}.", err=True)
+        code = 127
+    problems = _put_back(migration, taken, kept)
+    if problems:
+        click.echo("The views are back, but the sources are not what the catalog reads:", err=True)
+        for problem in problems:
+            click.echo(f"  {problem}", err=True)
+    if code:
+        click.echo(f"{command_line[0]} ended with {code}; the views are back.", err=True)
+    if code or problems:
+        sys.exit(code or 1)
+    click.echo(f"{len(taken)} views are back as they were; the sources are what the catalog reads.")
+
+
+def _put_back(migration: Migration, taken: Sequence[Standing], kept: Path) -> list[str]:
+    try:
+        problems = migration.put_back(taken)
+    except TimebackError as error:
+        reason = str(error).removesuffix(" Everything is as it was.")
+        raise TimebackError(
+            f"{reason} The views are still away. Undo what the command did, or mend it, then: psql -f {kept}"
+        ) from error
+    kept.unlink()
+    return problems

@@ -1,0 +1,63 @@
+"""timeback release: what stands on an operational table, and in the way of a change of it."""
+
+import click
+from psycopg import sql
+
+from timeback_analytics.commands._options import schema_option, target_option
+from timeback_analytics.connection import connect, operational_schema
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.migrate.standing import Standing, oids_of, standing_on
+
+
+@click.command()
+@click.argument("table")
+@click.option("--column", help="Only what reads this column.")
+@click.option(
+    "--source-schema", help="The operational tables' schema.  [default: operational; on server, public]"
+)
+@target_option
+@schema_option
+def command(table: str, column: str | None, source_schema: str | None, target: str, schema: str) -> None:
+    """Say what stands on the operational table TABLE: views of this catalog, and others'.
+
+    Nothing is changed. `timeback migrate` takes it away for a migration and puts it back.
+    """
+    place = (source_schema or operational_schema(target), table)
+    with connect(target, autocommit=True) as conn:
+        conn.execute("select set_config('search_path', '', false)")
+        found = oids_of(conn, [place])
+        if not found:
+            raise TimebackError(f"There is no table {'.'.join(place)}. --source-schema names another schema.")
+        (oid,) = found.values()
+        closure = standing_on(conn, [oid])
+        direct = closure.columns.get(oid, {})
+        if column is not None:
+            number = conn.execute(
+                "select attnum from pg_catalog.pg_attribute "
+                "where attrelid = %s and attname = %s and not attisdropped",
+                [oid, column],
+            ).fetchone()
+            if number is None:
+                raise TimebackError(f"{'.'.join(place)} has no column {column}.")
+            direct = {view: read for view, read in direct.items() if number[0] in read}
+        part = closure.part(direct)
+        ours = {schema, f"{schema}_internal"}
+        name = sql.Identifier(*place).as_string(conn)
+    what = f"column {column} of {name}" if column else name
+    if not part.objects:
+        click.echo(f"Nothing stands on {what}: it can be changed as it is.")
+        return
+    click.echo(f"On {what} stand {len(part.objects)} views; directly: {_labels(part.objects, direct)}.")
+    published = [one.name for one in part.objects if one.schema == schema]
+    if published:
+        click.echo(f"\nDatasets: {', '.join(sorted(published))}.")
+    others = [one for one in part.objects if one.schema not in ours]
+    if others:
+        click.echo("\nOf others: " + ", ".join(f"{one.label} (of {one.owner})" for one in others) + ".")
+    if part.obstacles:
+        click.echo(f"\nNot to be put back by itself: {', '.join(part.obstacles)}.")
+    click.echo("\nTo change it: timeback migrate --sql FILE takes away what is in the way, and puts it back.")
+
+
+def _labels(objects: tuple[Standing, ...], direct: object) -> str:
+    return ", ".join(one.label for one in objects if one.oid in direct)

@@ -1,0 +1,1 @@
+"""Migrations of the operational tables under a deployed catalog."""

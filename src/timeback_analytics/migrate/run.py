@@ -1,0 +1,364 @@
+"""A migration in one transaction: what is in its way goes, it runs, and all comes back."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psycopg
+from psycopg import sql
+
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.migrate.sources import Sources
+from timeback_analytics.migrate.standing import (
+    Closure,
+    Standing,
+    check_may_put_back,
+    oids_of,
+    read_objects,
+    standing_on,
+)
+
+LOCK_WAIT = "200ms"
+"""How long a lock is waited for at a time. Less than deadlock_timeout (1 s), so that of two who wait for each
+other it is the migration that steps back, and never a reader who gets an error."""
+
+_IN_THE_WAY = (psycopg.errors.DependentObjectsStillExist, psycopg.errors.FeatureNotSupported)
+_T = TypeVar("_T")
+_Problem = tuple[str, str]
+
+
+@dataclass
+class Done:
+    """What a migration did.
+
+    Attributes:
+        taken_away: the views that were taken away and put back; empty where nothing stood in the way.
+        notes: sentences for the user.
+        seconds: how long the transaction took that succeeded.
+        attempts: how often it was begun, since somebody held a lock.
+    """
+
+    taken_away: Sequence[Standing] = ()
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class _State:
+    """The database before the migration.
+
+    Attributes:
+        path: the session's search_path.
+        tables: {(schema, name): oid} of the sources.
+        closure: all that stands on them.
+        problems: what was not as the catalog reads it already.
+        readable: {(owner of a view, table): whether the owner may read the table}.
+        types: {view: its columns' types}.
+    """
+
+    path: str
+    tables: dict[tuple[str, str], int]
+    closure: Closure
+    problems: set[_Problem]
+    readable: dict[tuple[str, tuple[str, str]], bool]
+    types: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration of operational tables under a deployed catalog.
+
+    Attributes:
+        conn: a connection in autocommit, as a role that owns the tables and the views, or a superuser.
+        sources: what the catalog reads.
+        internal: the schema of everything beneath the published views.
+        statements: the SQL of the migration; empty where a command runs it.
+        lock_seconds: for so long a lock is tried for, a moment at a time.
+    """
+
+    conn: psycopg.Connection
+    sources: Sources
+    internal: str
+    statements: str = ""
+    lock_seconds: float = 60.0
+
+    def run(self, *, dry_run: bool = False) -> Done:
+        """Run it whole, or leave everything as it was.
+
+        Args:
+            dry_run: do all of it, and undo it.
+
+        Raises:
+            TimebackError: it did not happen, and why.
+        """
+        return self._in_transaction(self._migrate, dry_run=dry_run)
+
+    def take_away(self, keep: Callable[[str], None]) -> tuple[Standing, ...]:
+        """Take away all that stands on the sources, for a command that migrates in a session of its own.
+
+        Args:
+            keep: is handed the SQL that puts it back, before anything is taken away.
+
+        Raises:
+            TimebackError: nothing was taken away, and why.
+        """
+
+        def work() -> Done:
+            state = self._look()
+            check_may_put_back(self.conn, state.closure)
+            keep(self._as_text(self._puts_back(state.closure.objects)))
+            self._drop(state.closure.objects)
+            return Done(state.closure.objects)
+
+        return tuple(self._in_transaction(work).taken_away)
+
+    def put_back(self, objects: Sequence[Standing]) -> list[str]:
+        """Put back what take_away took; gives what is not as the catalog reads it, a line each.
+
+        Raises:
+            TimebackError: nothing was put back, and why.
+        """
+
+        def work() -> Done:
+            self.conn.execute("select set_config('search_path', '', true)")
+            self._create(objects)
+            return Done(notes=[f"{place}: {problem}" for place, problem in sorted(self._problems(objects))])
+
+        return self._in_transaction(work).notes
+
+    def plan(self) -> str:
+        """All of it as plain SQL, for somebody without this tool."""
+        with self.conn.transaction(force_rollback=True):
+            path = self._current_path()
+            part = self._named(self._look())
+            lines = [
+                *(sql.SQL("{}").format(one.drop()) for one in reversed(part.objects)),
+                sql.SQL("set local search_path = {}").format(sql.SQL(path)),
+            ]
+            before = self._as_text(lines)
+            after = self._as_text(self._puts_back(part.objects))
+        migration = self.statements.strip().rstrip(";")
+        return (
+            f"begin;\nset local lock_timeout = '{LOCK_WAIT}';\n\n-- what stands in the way\n{before}\n"
+            f"-- the migration\n{migration};\n\n"
+            f"-- what was there, as it was\nset local search_path = '';\n{after}\ncommit;\n"
+        )
+
+    # -- one attempt ----------------------------------------------------------------------------------
+
+    def _in_transaction(self, work: Callable[[], Done], *, dry_run: bool = False) -> Done:
+        """Do it in a transaction, again and again while somebody holds a lock."""
+        give_up_at = time.monotonic() + self.lock_seconds
+        attempts = 0
+        while True:
+            attempts += 1
+            began = time.monotonic()
+            try:
+                with self.conn.transaction(force_rollback=dry_run):
+                    self._wait_shortly()
+                    done = work()
+                done.seconds, done.attempts = time.monotonic() - began, attempts
+                return done
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                if time.monotonic() > give_up_at:
+                    raise TimebackError(
+                        f"A lock could not be had within {self.lock_seconds:g} s: {_told(error)}. "
+                        "Everything is as it was. Run this when fewer read, or give --lock-seconds more."
+                    ) from error
+                time.sleep(0.1 + random.random() * 0.3)
+            except psycopg.Error as error:
+                raise TimebackError(f"{_told(error)}. Everything is as it was.") from error
+
+    def _migrate(self) -> Done:
+        state = self._look()
+        taken: tuple[Standing, ...] = ()
+        try:
+            with self.conn.transaction():
+                self._run_statements(state.path)
+        except _IN_THE_WAY:
+            part = self._named(state)
+            if not part.objects:
+                raise
+            check_may_put_back(self.conn, part)
+            taken = part.objects
+            self._drop(taken)
+            self._run_statements(state.path)
+        self._wait_shortly()
+        self.conn.execute("select set_config('search_path', '', true)")
+        # a view follows the table that it was made on, not the one that has its name now
+        now = oids_of(self.conn, self.sources.tables.values())
+        moved = {oid for place, oid in state.tables.items() if now.get(place) != oid}
+        there = {one.oid for one in read_objects(self.conn, [one.oid for one in state.closure.objects])}
+        gone = {one.oid for one in state.closure.objects} - there
+        remade = state.closure.part(moved | gone)
+        if remade.objects:
+            check_may_put_back(self.conn, remade)
+            self._drop([one for one in remade.objects if one.oid in there])
+            self._create(remade.objects)
+        self._hold_to_sources(state)
+        return Done(remade.objects or taken, self._notes(state, remade.objects))
+
+    def _look(self) -> _State:
+        path = self._current_path()
+        self.conn.execute("select set_config('search_path', '', true)")
+        tables = oids_of(self.conn, self.sources.tables.values())
+        closure = standing_on(self.conn, tables.values())
+        return _State(
+            path,
+            tables,
+            closure,
+            self._problems(closure.objects),
+            self._readable(closure.objects),
+            self._types(closure.objects),
+        )
+
+    def _named(self, state: _State) -> Closure:
+        """What stands on the sources that the migration names; on all of them where it names none."""
+        named = [
+            oid
+            for (_, name), oid in state.tables.items()
+            if re.search(rf"\b{re.escape(name)}\b", self.statements)
+        ]
+        return state.closure.part(named or state.tables.values())
+
+    def _run_statements(self, path: str) -> None:
+        """The migration, in a block of the server's own, which no COMMIT in it can end."""
+        self.conn.execute("select set_config('search_path', %s, true)", [path])
+        block = "begin execute " + sql.Literal(self.statements).as_string(self.conn) + "; end"
+        tag = "$migration$"
+        while tag in block:
+            tag = f"$migration{random.randrange(10**9)}$"
+        self.conn.execute((f"do {tag} " + block + f" {tag}").encode())
+
+    def _drop(self, objects: Sequence[Standing]) -> None:
+        for one in reversed(objects):
+            self.conn.execute(one.drop())
+
+    def _create(self, objects: Sequence[Standing]) -> None:
+        """Make them again, and see that each is as it was."""
+        for statement in self._puts_back(objects):
+            try:
+                self.conn.execute(statement)
+            except psycopg.Error as error:
+                if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+                    raise
+                what = statement.as_string(self.conn).split(" (")[0].splitlines()[0]
+                raise TimebackError(
+                    f"What was taken away cannot be put back ({what}): {_told(error)}. "
+                    "Everything is as it was."
+                ) from error
+        oids = oids_of(self.conn, ((one.schema, one.name) for one in objects))
+        new = {(one.schema, one.name): one for one in read_objects(self.conn, list(oids.values()))}
+        changed = [one.label for one in objects if new[one.schema, one.name].lasting != one.lasting]
+        if changed:
+            raise TimebackError(
+                f"{', '.join(changed)} would not come back as before, with all options, grants and comments. "
+                "Everything is as it was."
+            )
+
+    def _puts_back(self, objects: Sequence[Standing]) -> list[sql.Composed]:
+        role = self.conn.execute("select current_user").fetchone()[0]
+        given = [
+            name
+            for (name,) in self.conn.execute(
+                """select distinct case grantee when 0 then null else pg_get_userbyid(grantee) end
+                from pg_catalog.pg_default_acl
+                cross join aclexplode(defaclacl)
+                where defaclrole = current_user::regrole and defaclobjtype = 'r'"""
+            )
+        ]
+        return [statement for one in objects for statement in one.create(role, given)]
+
+    # -- what is looked at ----------------------------------------------------------------------------
+
+    def _hold_to_sources(self, state: _State) -> None:
+        """Raise where the sources are no longer what the catalog reads, or closed to who owns a view."""
+        problems = [
+            f"{place}: {problem}"
+            for place, problem in sorted(self._problems(state.closure.objects) - state.problems)
+        ]
+        now = self._readable(state.closure.objects)
+        problems += [
+            f"{'.'.join(table)}: {owner}, who owns views on it, may not read it any more"
+            for (owner, table), was in sorted(state.readable.items())
+            if was and not now.get((owner, table), False)
+        ]
+        if problems:
+            listed = "\n".join(f"  {one}" for one in dict.fromkeys(problems))
+            raise TimebackError(
+                "After this migration the catalog could not read its sources. Everything is as it was.\n"
+                f"{listed}\nKeep what the catalog reads, grant what is missing in the same file, or say with "
+                "--vars where it is now."
+            )
+
+    def _problems(self, objects: Iterable[Standing]) -> set[_Problem]:
+        """What is not as the catalog reads it, asked as the role that owns the catalog's views."""
+        owners = {one.owner for one in objects if one.schema == self.internal}
+        for owner in owners:
+            self.conn.execute(sql.SQL("set local role {}").format(sql.Identifier(owner)))
+            break
+        found = {(place, problem) for place, problem in self.conn.execute(self.sources.check.encode())}
+        self.conn.execute("reset role")
+        return found
+
+    def _readable(self, objects: Iterable[Standing]) -> dict[tuple[str, tuple[str, str]], bool]:
+        owners = sorted({one.owner for one in objects})
+        found = {}
+        for place, oid in oids_of(self.conn, self.sources.tables.values()).items():
+            for owner, is_readable in self.conn.execute(
+                "select owner, has_any_column_privilege(owner::name, %s::oid, 'select') "
+                "from unnest(%s::text[]) as owner",
+                [oid, owners],
+            ):
+                found[owner, place] = is_readable
+        return found
+
+    def _types(self, objects: Iterable[Standing]) -> dict[str, str]:
+        """{schema.view: "column type, ..."} of views that are there."""
+        rows = self.conn.execute(
+            """select
+                pg_namespace.nspname || '.' || pg_class.relname,
+                string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum)
+            from unnest(%s::text[], %s::text[]) as wanted (schema, name)
+            inner join pg_catalog.pg_namespace on wanted.schema = pg_namespace.nspname
+            inner join pg_catalog.pg_class
+                on pg_namespace.oid = pg_class.relnamespace and wanted.name = pg_class.relname
+            inner join pg_catalog.pg_attribute on pg_class.oid = pg_attribute.attrelid and attnum > 0
+            group by 1""",
+            [[one.schema for one in objects], [one.name for one in objects]],
+        )
+        return dict(rows.fetchall())
+
+    def _notes(self, state: _State, remade: Sequence[Standing]) -> list[str]:
+        now = self._types(remade)
+        return [
+            f"{name} has columns of other types now: {types}"
+            for name, types in sorted(now.items())
+            if types != state.types.get(name) and not name.startswith(f"{self.internal}.")
+        ]
+
+    def _current_path(self) -> str:
+        return self.conn.execute("show search_path").fetchone()[0]
+
+    def _wait_shortly(self) -> None:
+        self.conn.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
+
+    def _as_text(self, statements: Iterable[sql.Composed]) -> str:
+        return "".join(f"{one.as_string(self.conn)};\n" for one in statements)
+
+
+def _told(error: psycopg.Error) -> str:
+    """The database's first line, and where in the migration it is."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    query, position = error.diag.internal_query, error.diag.internal_position
+    detail = " ".join((error.diag.message_detail or "").split())
+    text += f" ({detail.rstrip('.')})" if detail else ""
+    if query and position:
+        text += f", in line {query[: int(position)].count(chr(10)) + 1}"
+    return text
