@@ -85,7 +85,8 @@ create materialized view reporting.unfilled (number) as select id from analytics
 EVERYTHING = """
 select 'view', c.oid::regclass::text, c.relkind::text, pg_get_userbyid(c.relowner), c.reloptions::text,
     pg_get_viewdef(c.oid), c.relispopulated::text,
-    (select array_agg(acl::text order by acl::text) from unnest(c.relacl) as acl)::text,
+    (select array_agg(acl::text order by acl::text)
+        from unnest(coalesce(c.relacl, acldefault('r', c.relowner))) as acl)::text,
     obj_description(c.oid, 'pg_class')
 from pg_class as c where relnamespace::regnamespace::text in ('analytics', 'analytics_internal', 'reporting')
     and relkind in ('v', 'm')
@@ -113,8 +114,11 @@ def template(embedded_server: EmbeddedServer, new_database: Callable[..., str]) 
         conn.execute(WORLD)
     yield name
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
+        conn.execute("drop database if exists migrate_test with (force)")
         for role in ROLES:
-            conn.execute(f"drop owned by {role} cascade; drop role {role}")
+            conn.execute(f"drop owned by {role} cascade")
+        for role in ROLES:
+            conn.execute(f"drop role {role}")
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
@@ -28,8 +27,13 @@ LOCK_WAIT = "200ms"
 other it is the migration that steps back, and never a reader who gets an error."""
 
 _IN_THE_WAY = (psycopg.errors.DependentObjectsStillExist, psycopg.errors.FeatureNotSupported)
-_T = TypeVar("_T")
+# a table in another one's place: views would stay on the old one
+_SWAPS = re.compile(r"\b(rename\s+to|set\s+schema)\b", re.IGNORECASE)
 _Problem = tuple[str, str]
+
+
+class _LeftBehindError(Exception):
+    """What stands on the sources would not follow the migration."""
 
 
 @dataclass
@@ -136,7 +140,8 @@ class Migration:
         """All of it as plain SQL, for somebody without this tool."""
         with self.conn.transaction(force_rollback=True):
             path = self._current_path()
-            part = self._named(self._look())
+            state = self._look()
+            part = state.closure.part(self._named(state))
             lines = [
                 *(sql.SQL("{}").format(one.drop()) for one in reversed(part.objects)),
                 sql.SQL("set local search_path = {}").format(sql.SQL(path)),
@@ -177,32 +182,53 @@ class Migration:
 
     def _migrate(self) -> Done:
         state = self._look()
-        taken: tuple[Standing, ...] = ()
-        try:
-            with self.conn.transaction():
-                self._run_statements(state.path)
-        except _IN_THE_WAY:
-            part = self._named(state)
-            if not part.objects:
-                raise
-            check_may_put_back(self.conn, part)
-            taken = part.objects
-            self._drop(taken)
-            self._run_statements(state.path)
+        found: set[int] = set()
+        if not _SWAPS.search(self.statements):
+            try:
+                with self.conn.transaction():
+                    self._run_statements(state.path)
+                    self._after_statements()
+                    found = self._left_behind(state)
+                    if found:
+                        # back, for the views' locks come before the tables', as with a reader
+                        raise _LeftBehindError
+                self._hold_to_sources(state)
+                return Done()
+            except (*_IN_THE_WAY, _LeftBehindError):
+                pass
+        part = state.closure.part({*self._named(state), *found})
+        while True:
+            try:
+                with self.conn.transaction():
+                    self._migrate_without(part.objects, state)
+                return Done(part.objects, self._notes(state, part.objects))
+            except _LeftBehindError:
+                part = state.closure
+
+    def _migrate_without(self, objects: Sequence[Standing], state: _State) -> None:
+        """Run it while these are away."""
+        check_may_put_back(self.conn, replace(state.closure, objects=tuple(objects)))
+        self._drop(objects)
+        self._run_statements(state.path)
+        self._after_statements()
+        away = {one.oid for one in objects}
+        if {one.oid for one in state.closure.part(self._left_behind(state)).objects} - away:
+            raise _LeftBehindError
+        self._hold_to_sources(state)
+        self._create(objects)
+
+    def _left_behind(self, state: _State) -> set[int]:
+        """Tables that others have the names of now, and views that are gone: a view follows its table."""
+        now = oids_of(self.conn, self.sources.tables.values())
+        there = {one.oid for one in read_objects(self.conn, [one.oid for one in state.closure.objects])}
+        moved = {oid for place, oid in state.tables.items() if now.get(place) != oid}
+        return moved | ({one.oid for one in state.closure.objects} - there)
+
+    def _after_statements(self) -> None:
+        """Undo what the migration may have set for its transaction."""
+        self.conn.execute("reset role")
         self._wait_shortly()
         self.conn.execute("select set_config('search_path', '', true)")
-        # a view follows the table that it was made on, not the one that has its name now
-        now = oids_of(self.conn, self.sources.tables.values())
-        moved = {oid for place, oid in state.tables.items() if now.get(place) != oid}
-        there = {one.oid for one in read_objects(self.conn, [one.oid for one in state.closure.objects])}
-        gone = {one.oid for one in state.closure.objects} - there
-        remade = state.closure.part(moved | gone)
-        if remade.objects:
-            check_may_put_back(self.conn, remade)
-            self._drop([one for one in remade.objects if one.oid in there])
-            self._create(remade.objects)
-        self._hold_to_sources(state)
-        return Done(remade.objects or taken, self._notes(state, remade.objects))
 
     def _look(self) -> _State:
         path = self._current_path()
@@ -218,14 +244,14 @@ class Migration:
             self._types(closure.objects),
         )
 
-    def _named(self, state: _State) -> Closure:
-        """What stands on the sources that the migration names; on all of them where it names none."""
+    def _named(self, state: _State) -> Iterable[int]:
+        """The sources that the migration names; all of them where it names none."""
         named = [
             oid
             for (_, name), oid in state.tables.items()
             if re.search(rf"\b{re.escape(name)}\b", self.statements)
         ]
-        return state.closure.part(named or state.tables.values())
+        return named or state.tables.values()
 
     def _run_statements(self, path: str) -> None:
         """The migration, in a block of the server's own, which no COMMIT in it can end."""
