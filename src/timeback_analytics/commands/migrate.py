@@ -135,9 +135,11 @@ def _say(done: Done, ours: set[str], dry_run: bool) -> None:
 
 def _around(migration: Migration, command_line: Sequence[str]) -> None:
     kept = state_dir() / f"put_back_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"
-    taken = migration.take_away(
-        lambda text: kept.write_text(f"begin;\n{text}commit;\n", encoding="utf-8") and None
-    )
+
+    def keep(text: str) -> None:
+        kept.write_text(f"begin;\n{text}commit;\n", encoding="utf-8")
+
+    taken = migration.take_away(keep)
     click.echo(f"{len(taken)} views are taken away until {command_line[0]} is done; {kept} holds them.")
     try:
         code = subprocess.run(command_line, check=False).returncode

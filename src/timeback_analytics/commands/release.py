@@ -1,5 +1,7 @@
 """timeback release: what stands on an operational table, and in the way of a change of it."""
 
+from collections.abc import Mapping
+
 import click
 from psycopg import sql
 
@@ -30,7 +32,7 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
             raise TimebackError(f"There is no table {'.'.join(place)}. --source-schema names another schema.")
         (oid,) = found.values()
         closure = standing_on(conn, [oid])
-        direct = closure.columns.get(oid, {})
+        direct: Mapping[int, set[int]] = closure.columns.get(oid, {})
         if column is not None:
             number = conn.execute(
                 "select attnum from pg_catalog.pg_attribute "
@@ -59,5 +61,5 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
     click.echo("\nTo change it: timeback migrate --sql FILE takes away what is in the way, and puts it back.")
 
 
-def _labels(objects: tuple[Standing, ...], direct: object) -> str:
+def _labels(objects: tuple[Standing, ...], direct: Mapping[int, set[int]]) -> str:
     return ", ".join(one.label for one in objects if one.oid in direct)

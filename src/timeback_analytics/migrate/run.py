@@ -21,6 +21,7 @@ from timeback_analytics.migrate.standing import (
     read_objects,
     standing_on,
 )
+from timeback_analytics.queries import first_row
 
 LOCK_WAIT = "200ms"
 """How long a lock is waited for at a time. Less than deadlock_timeout (1 s), so that of two who wait for each
@@ -289,7 +290,7 @@ class Migration:
             )
 
     def _puts_back(self, objects: Sequence[Standing]) -> list[sql.Composed]:
-        role = self.conn.execute("select current_user").fetchone()[0]
+        (role,) = first_row(self.conn.execute("select current_user"))
         given = [
             name
             for (name,) in self.conn.execute(
@@ -370,7 +371,7 @@ class Migration:
         ]
 
     def _current_path(self) -> str:
-        return self.conn.execute("show search_path").fetchone()[0]
+        return first_row(self.conn.execute("show search_path"))[0]
 
     def _wait_shortly(self) -> None:
         self.conn.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])

@@ -55,12 +55,15 @@ def read_sources(project: Path, target: str, variables: Mapping[str, Any]) -> So
         parsed = dbtRunner(callbacks=[listen]).invoke(["parse", *common])
         if not parsed.success:
             raise TimebackError(f"dbt cannot read the project: {parsed.exception or ' '.join(said)}")
+        # dbt gives for each command what it gives for any
+        manifest: Any = parsed.result
         with contextlib.redirect_stdout(io.StringIO()):
-            compiled = dbtRunner(manifest=parsed.result, callbacks=[listen]).invoke(
+            compiled = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(
                 ["compile", "--inline", _CHECK, *common]
             )
         if not compiled.success:
             raise TimebackError(f"dbt cannot look at the sources: {compiled.exception or ' '.join(said)}")
-    (check,) = [one.node.compiled_code for one in compiled.result.results]
-    tables = {node.name: (node.schema, node.identifier) for node in parsed.result.sources.values()}
+    run: Any = compiled.result
+    (check,) = [one.node.compiled_code for one in run.results]
+    tables = {node.name: (node.schema, node.identifier) for node in manifest.sources.values()}
     return Sources(tables, check)

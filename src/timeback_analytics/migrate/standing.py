@@ -12,9 +12,10 @@ from importlib import resources
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.queries import first_row
 
 
 def _query(name: str) -> bytes:
@@ -185,7 +186,7 @@ def oids_of(conn: psycopg.Connection, tables: Iterable[tuple[str, str]]) -> dict
     found = {}
     for schema, name in tables:
         quoted = sql.Identifier(schema, name).as_string(conn)
-        oid = conn.execute("select to_regclass(%s)::oid::bigint", [quoted]).fetchone()[0]
+        (oid,) = first_row(conn.execute("select to_regclass(%s)::oid::bigint", [quoted]))
         if oid is not None:
             found[schema, name] = oid
     return found
@@ -196,18 +197,18 @@ def standing_on(conn: psycopg.Connection, tables: Iterable[int]) -> Closure:
 
     The session's search_path must be empty, so that definitions name every object with its schema.
     """
-    rows = conn.cursor(row_factory=namedtuple_row).execute(_DEPENDENCIES).fetchall()
+    rows = conn.cursor(row_factory=dict_row).execute(_DEPENDENCIES).fetchall()
     above: dict[int, set[int]] = {}
     others: dict[int, set[str]] = {}
     columns: dict[int, dict[int, set[int]]] = {}
     for row in rows:
-        if row.other_object is not None:
-            others.setdefault(row.on_oid, set()).add(row.other_object)
+        if row["other_object"] is not None:
+            others.setdefault(row["on_oid"], set()).add(row["other_object"])
             continue
-        above.setdefault(row.on_oid, set()).add(row.view_oid)
-        read = columns.setdefault(row.on_oid, {}).setdefault(row.view_oid, set())
-        if row.column_number:
-            read.add(row.column_number)
+        above.setdefault(row["on_oid"], set()).add(row["view_oid"])
+        read = columns.setdefault(row["on_oid"], {}).setdefault(row["view_oid"], set())
+        if row["column_number"]:
+            read.add(row["column_number"])
 
     order: list[int] = []
     seen: set[int] = set()
@@ -231,22 +232,22 @@ def standing_on(conn: psycopg.Connection, tables: Iterable[int]) -> Closure:
 def read_objects(conn: psycopg.Connection, oids: Sequence[int]) -> tuple[Standing, ...]:
     """The views and materialized views of these oids, in their order."""
     found = {}
-    for row in conn.cursor(row_factory=namedtuple_row).execute(_OBJECTS, [list(oids)]):
-        found[row.oid] = Standing(
-            oid=row.oid,
-            kind=row.kind,
-            schema=row.schema,
-            name=row.name,
-            owner=row.owner,
-            options=tuple(row.options),
-            definition=row.definition,
-            is_populated=row.is_populated,
-            columns=tuple(row.columns or ()),
-            grants=tuple(tuple(one) for one in row.grants),
-            owner_lacks_rights=row.owner_lacks_rights,
-            comments=tuple(tuple(one) for one in row.comments),
-            defaults=tuple(tuple(one) for one in row.defaults),
-            additions=tuple(row.additions),
+    for row in conn.cursor(row_factory=dict_row).execute(_OBJECTS, [list(oids)]):
+        found[row["oid"]] = Standing(
+            oid=row["oid"],
+            kind=row["kind"],
+            schema=row["schema"],
+            name=row["name"],
+            owner=row["owner"],
+            options=tuple(row["options"]),
+            definition=row["definition"],
+            is_populated=row["is_populated"],
+            columns=tuple(row["columns"] or ()),
+            grants=tuple(tuple(one) for one in row["grants"]),
+            owner_lacks_rights=row["owner_lacks_rights"],
+            comments=tuple(tuple(one) for one in row["comments"]),
+            defaults=tuple(tuple(one) for one in row["defaults"]),
+            additions=tuple(row["additions"]),
         )
     return tuple(found[oid] for oid in oids if oid in found)
 
@@ -267,11 +268,11 @@ def check_may_put_back(conn: psycopg.Connection, closure: Closure) -> None:
     foreign = [
         owner
         for owner in owners
-        if not conn.execute("select pg_has_role(%s::name, 'member')", [owner]).fetchone()[0]
+        if not first_row(conn.execute("select pg_has_role(%s::name, 'member')", [owner]))[0]
     ]
     if foreign:
         theirs = [one.label for one in closure.objects if one.owner in foreign]
-        role = conn.execute("select current_user").fetchone()[0]
+        (role,) = first_row(conn.execute("select current_user"))
         raise TimebackError(
             f"{', '.join(theirs[:10])}{' and more' if len(theirs) > 10 else ''} must be taken away and put "
             f"back, and {role} is no member of {', '.join(foreign)}, the owner of that. "
