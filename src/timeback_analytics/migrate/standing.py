@@ -100,9 +100,9 @@ class Standing:
             statements.append(
                 sql.SQL("alter {} {} owner to {}").format(view, self.identifier, sql.Identifier(self.owner))
             )
-        for column, text in self.comments:
-            place = sql.Identifier(self.schema, self.name, *([column] if column else []))
-            kind = sql.SQL("column") if column else view
+        for commented, text in self.comments:
+            place = sql.Identifier(self.schema, self.name, *([commented] if commented else []))
+            kind = sql.SQL("column") if commented else view
             statements.append(sql.SQL("comment on {} {} is {}").format(kind, place, sql.Literal(text)))
         return statements + self._grant(given)
 
@@ -137,7 +137,7 @@ class Standing:
                 )
             )
             if as_another:
-                statements.append(sql.SQL("reset role"))
+                statements.append(sql.SQL("reset role").format())
         return statements
 
 
