@@ -88,14 +88,14 @@ lint: $(DEV_STAMP)
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 
 bench: $(DEV_STAMP)
-	$(BIN)/python benchmark/run.py
+	PYTHONPATH=python_tests $(BIN)/python benchmark/run.py
 
 mutants: $(DEV_STAMP)
-	$(BIN)/python python_tests/mutants/run.py
+	cd python_tests && $(CURDIR)/$(BIN)/python -m mutants.run
 
 # Redeploys under readers, and jobs killed at random moments: half an hour.
 soak: $(DEV_STAMP)
-	$(BIN)/python python_tests/soak/run.py
+	cd python_tests && $(CURDIR)/$(BIN)/python -m soak.run
 
 # Writes down the newest versions that pyproject.toml allows, for every system and Python it names.
 lock: LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --upgrade --quiet --universal \
@@ -107,5 +107,5 @@ lock: $(DEV_STAMP)
 # Removes what make made, the demo's data included; profiles.yml may be a user's own and stays.
 clean:
 	-if [ -x $(BIN)/timeback ]; then $(BIN)/timeback server stop; fi
-	rm -rf .venv .timeback target logs dbt_packages src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .timeback target logs dbt_packages src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,10 +13,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from scope_rows import BY_NAME, SCHOOL_A
-from timeback_analytics.checkpoint import Checkpoint, suites
+from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.checkpoint import Checkpoint
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import published_models
+from timeback_analytics.promises import suites
 from timeback_analytics.server import EmbeddedServer
 
 READER = "check_test_reader"

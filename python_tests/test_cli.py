@@ -81,6 +81,21 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
     return " ".join((result.stdout + result.stderr).split())
 
 
+def _help_pages(name: str, command: click.Command) -> Iterator[tuple[str, str]]:
+    """(name, help) of a command, and of those below it."""
+    context = click.Context(command, info_name=name)
+    yield name, command.get_help(context)
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            yield from _help_pages(f"{name} {below}", command.get_command(context, below))
+
+
+def test_no_summary_in_help_is_cut():
+    pages = dict(_help_pages("timeback", main))
+    assert len(pages) > 12
+    assert [name for name, page in pages.items() if "..." in page.partition("Commands:")[2]] == []
+
+
 def postmaster_pid(checkout: Path) -> str:
     return (server_of(checkout).data_dir / "postmaster.pid").read_text().split()[0]
 

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from sqlglot import exp
 
-from timeback_analytics.checkpoint import models_behind
+from timeback_analytics.catalog.manifest import models_behind, published_models, read_manifest
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import parsed, published_lineage, published_models, read_manifest, tables_read
+from timeback_analytics.lineage import parsed, published_lineage, tables_read
 
 SOURCES = {
     "pupil": ["id", "name", "nickname", "class_id", "score"],

@@ -35,7 +35,7 @@ from scope_rows import (
     Person,
     owner,
 )
-from timeback_analytics.checkpoint import models_behind
+from timeback_analytics.catalog.manifest import models_behind
 from timeback_analytics.server import EmbeddedServer
 
 pytestmark = pytest.mark.takes_long

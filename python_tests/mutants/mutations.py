@@ -1224,14 +1224,14 @@ _CONTRACTS = [
     ),
     Mutation(
         "timeback check: a model of the scope counts as one that a dataset scopes",
-        CHECKPOINT,
+        "src/timeback_analytics/catalog/manifest.py",
         'return [model for model in read if not model["config"]["meta"].get("decides_scope")]',
         "return list(read)",
         (LINEAGE,),
     ),
     Mutation(
         "timeback check: two rows of one key are unique",
-        CHECKPOINT,
+        "src/timeback_analytics/promises.py",
         "group by {names} having count(*) > 1",
         "group by {names} having count(*) > 2",
         (CHECK,),

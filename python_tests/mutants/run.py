@@ -33,8 +33,6 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import psycopg
 from psycopg import sql
 

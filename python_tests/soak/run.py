@@ -31,8 +31,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import psycopg
 from dbt.cli.main import dbtRunner
 

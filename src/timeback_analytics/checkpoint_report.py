@@ -11,7 +11,8 @@ from typing import Any
 
 import jinja2
 
-from timeback_analytics.checkpoint import Outcome, Suite
+from timeback_analytics.checkpoint import Outcome
+from timeback_analytics.promises import Suite
 
 Results = Sequence[tuple[Suite, Sequence[Outcome]]]
 

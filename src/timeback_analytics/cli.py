@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from timeback_analytics import commands
+from timeback_analytics.commands._groups import GroupWithWholeSummaries
 from timeback_analytics.errors import TimebackError, sentence_about
 
 
-class CommandsFromModules(click.Group):
+class CommandsFromModules(GroupWithWholeSummaries):
     """A group whose subcommands are the modules of timeback_analytics.commands.
 
     Each module has a click command or group named `command`; my_task.py is `timeback my-task`.

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from timeback_analytics.checkpoint import may_be_scoped
+from timeback_analytics.catalog.manifest import may_be_scoped, published_models
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import published_models
 
 LAYERS = ("datasets", "intermediate", "staging")
 

@@ -14,7 +14,6 @@ caller's scope.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from sqlglot import exp, parse_one
@@ -22,26 +21,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, walk_in_scope
 
-from timeback_analytics.artifacts import read_json
+from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.errors import TimebackError
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """dbt's manifest.json.
-
-    Raises:
-        TimebackError: there is none, or it is no JSON.
-    """
-    return read_json(path, "dbt compile")
-
-
-def published_models(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The manifest's nodes of the datasets, by name."""
-    nodes = manifest["nodes"].values()
-    return sorted(
-        (node for node in nodes if node["resource_type"] == "model" and "datasets" in node["fqn"]),
-        key=lambda node: node["name"],
-    )
 
 
 def published_lineage(manifest: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
-from timeback_analytics.checkpoint import Checkpoint, suites
+from timeback_analytics.catalog.manifest import read_manifest
+from timeback_analytics.checkpoint import Checkpoint
 from timeback_analytics.checkpoint_report import as_data, in_short, lines_about, status, write
 from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option, target_option
 from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import read_manifest
 from timeback_analytics.project import project_root
+from timeback_analytics.promises import suites
 
 
 @click.command()

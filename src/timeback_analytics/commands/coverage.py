@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.catalog.manifest import read_manifest
 from timeback_analytics.commands._options import manifest_option, manifest_path
 from timeback_analytics.coverage import coverage
-from timeback_analytics.lineage import read_manifest
 
 
 @click.command()

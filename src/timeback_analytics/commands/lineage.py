@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.catalog.manifest import read_manifest
 from timeback_analytics.commands._options import manifest_option, manifest_path
-from timeback_analytics.lineage import published_lineage, read_manifest
+from timeback_analytics.lineage import published_lineage
 
 
 @click.command()

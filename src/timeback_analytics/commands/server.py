@@ -4,6 +4,7 @@ import os
 
 import click
 
+from timeback_analytics.commands._groups import GroupWithWholeSummaries
 from timeback_analytics.server import DATABASE, SOCKET_PORT, SUPERUSER, EmbeddedServer, project_server
 
 _role_option = click.option(
@@ -14,7 +15,7 @@ _database_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=GroupWithWholeSummaries)
 def command() -> None:
     """The embedded PostgreSQL server of this checkout: start, stop, status, url, psql."""
 

@@ -4,6 +4,7 @@ import click
 import psycopg
 from psycopg import sql
 
+from timeback_analytics.catalog.names import SCOPE_SETTING, internal_schema
 from timeback_analytics.commands._options import published_schema
 from timeback_analytics.project import project_root
 from timeback_analytics.queries import first_row
@@ -47,13 +48,13 @@ def command() -> None:
 What to do next
   source .venv/bin/activate
   timeback server psql           then, for the students of one school:
-    set app.allowed_org_ids = '{school}';
+    set {SCOPE_SETTING} = '{school}';
     select * from {schema}.students limit 10;
   timeback --help                loads your own export, and more; README.md says how""")
 
 
 def _largest_school(conn: psycopg.Connection, schema: str) -> str | None:
-    names = {"published": sql.Identifier(schema), "internal": sql.Identifier(f"{schema}_internal")}
+    names = {"published": sql.Identifier(schema), "internal": sql.Identifier(internal_schema(schema))}
     try:
         row = conn.execute(sql.SQL(_LARGEST_SCHOOL).format(**names)).fetchone()
     except psycopg.errors.UndefinedTable:

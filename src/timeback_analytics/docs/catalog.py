@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.catalog.names import SCOPE_SETTING
 from timeback_analytics.errors import TimebackError
 
 PROJECT = "timeback_analytics"
@@ -173,11 +175,7 @@ def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
         for doc in manifest["docs"].values()
         if doc["package_name"] == PROJECT
     }
-    nodes = [
-        node
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model" and node["access"] == "public"
-    ]
+    nodes = published_models(manifest)
     problems = [*_problems(nodes, docs), *_lineage_problems(nodes, lineage)]
     if problems:
         raise TimebackError(
@@ -261,7 +259,7 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
         description=node["description"].strip(),
         grain=grain,
         scope=meta.get("scope") or "",
-        scope_setting=(meta.get("scope_setting") or "app.allowed_org_ids") if meta.get("scope") else "",
+        scope_setting=(meta.get("scope_setting") or SCOPE_SETTING) if meta.get("scope") else "",
         scope_when=meta.get("scope_when") or "",
         invariants=tuple(meta.get("invariants", ())),
         rules=tuple(meta.get("rules", ())),

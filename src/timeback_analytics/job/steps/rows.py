@@ -9,12 +9,11 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from timeback_analytics.catalog.manifest import may_be_scoped, models_behind, published_models
 from timeback_analytics.catalog.names import SCOPE_SETTINGS
-from timeback_analytics.checkpoint import may_be_scoped, models_behind
 from timeback_analytics.job.live_catalog import why_not_everyone
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.work import ConnectionBrokeError, Work
-from timeback_analytics.lineage import published_models
 from timeback_analytics.queries import first_row
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from timeback_analytics.catalog.manifest import published_models, read_manifest
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.work import Work
-from timeback_analytics.lineage import published_models, read_manifest
 
 
 def read_project(work: Work, step: Step) -> None:

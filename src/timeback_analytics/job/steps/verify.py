@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from timeback_analytics.checkpoint import Checkpoint, Outcome, Suite, may_be_scoped, suites
+from timeback_analytics.catalog.manifest import may_be_scoped, published_models
+from timeback_analytics.checkpoint import Checkpoint, Outcome
 from timeback_analytics.checkpoint_report import as_data, lines_about, status
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
@@ -12,7 +13,7 @@ from timeback_analytics.errors import MissingDependencyError, TimebackError
 from timeback_analytics.job.live_catalog import why_not_everyone
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.work import ConnectionBrokeError, Work
-from timeback_analytics.lineage import published_models
+from timeback_analytics.promises import Suite, suites
 
 
 def run_tests(work: Work, step: Step) -> None:
