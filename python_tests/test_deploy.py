@@ -339,7 +339,7 @@ def test_a_reader_who_does_not_go_is_named(project, conn, embedded_server, datab
     with psycopg.connect(embedded_server.dsn(database, READER)) as long_reader:
         long_reader.execute("select * from analytics.things").fetchall()
         said = project.fail(deploy_lock_seconds=0.5)
-        assert f"held by process {long_reader.info.backend_pid} of {READER}" in said
+        assert f"it is locked by process {long_reader.info.backend_pid} of {READER}" in said
     assert rows_of_catalog(conn) == before
 
 

@@ -305,7 +305,7 @@ def test_gaps_are_refused(
     ("content", "says"),
     [
         (None, "There is no .*lineage.json.*`timeback lineage` makes it"),
-        ("{", "lineage.json is no JSON.*`timeback lineage` makes it anew"),
+        ("{", "lineage.json is no JSON.*`timeback lineage` makes it again"),
         ("{}", "sessions: lineage.json knows other columns of it; `timeback lineage`"),
         ("sessions", "sessions.id: its SQL does not read its documented origin caliper_session.id"),
     ],

@@ -23,7 +23,7 @@ PROJECT = DbtProject(
     # which models there are depends on the variables
     prepare_project_cli_args=["parse", "--quiet", *VARIABLES],
 )
-# `dagster dev` makes dbt's manifest anew at each start; before anything else, `dbt parse` does
+# `dagster dev` makes dbt's manifest again at each start; before anything else, `dbt parse` does
 PROJECT.prepare_if_dev()
 
 

@@ -1,6 +1,6 @@
 {#-
     A PL/pgSQL function of the internal schema, made only where it is not there as it should be: a run that
-    changes nothing writes nothing. Everybody may execute it: a view calls its functions as whoever asks
+    changes nothing writes nothing. Everybody may execute it: a view calls its functions as the role that queries it
     it, and on a server whose default privileges take this away no reader could. Without usage of the
     schema it lets nobody else call it.
 

@@ -2,9 +2,9 @@
     Makes a view, or replaces it where it stands: its oid, its grants, its comments and everything on
     top of it stay.
 
-    Nobody waits for long. The statement needs the view for itself for a moment, and whoever comes
-    while it waits for that waits behind it; so it waits a fifth of a second at a time, steps back, and
-    tries again for var `deploy_lock_seconds`. Then it names who holds the view.
+    Nobody waits for long. The statement needs an exclusive lock on the view, and queries that come
+    while it waits for the lock wait behind it. So it waits a fifth of a second, gives up for a moment,
+    and tries again, for `deploy_lock_seconds` in all. Then it names the sessions that lock the view.
 
     Columns that a replacement cannot change (gone, renamed, of another type or order) are changed when
     var `replace_columns` says so: the old view is set aside, under another name in the internal schema,
@@ -157,7 +157,7 @@
     if problem is not null then
         raise dependent_objects_still_exist using
             message = 'The columns of {{ relation.include(database=false) }} change, and ' || problem || ' would stay on the old ones',
-            hint = 'They are not this project''s. Have their owner drop them, run again, and create them anew on the new columns.';
+            hint = 'They are not this project''s. Have their owner drop them, run again, and recreate them on the new columns.';
     end if;
     execute format(
         'alter table {{ relation.include(database=false) }} rename to %I',
@@ -206,8 +206,8 @@
     left join pg_catalog.pg_stat_activity on pg_locks.pid = pg_stat_activity.pid
     where pg_locks.relation = view_oid and pg_locks.granted and pg_locks.pid <> pg_backend_pid();
     raise lock_not_available using
-        message = '{{ relation.include(database=false) }} could not be had for a moment in {{ var("deploy_lock_seconds") }} seconds'
-            || coalesce(', held by ' || problem, ''),
+        message = '{{ relation.include(database=false) }} could not be locked within {{ var("deploy_lock_seconds") }} seconds'
+            || coalesce('; it is locked by ' || problem, ''),
         hint = 'It is as it was. Run again when that has ended, or give it longer: --vars ''{deploy_lock_seconds: 600}''.';
 {% endmacro %}
 
@@ -237,7 +237,7 @@
         from pg_catalog.pg_attribute where attrelid = '{{ to_come }}'::regclass and attnum > 0
     ) as new on old.attname = new.attname;
     raise invalid_table_definition using
-        message = 'The columns of {{ relation.include(database=false) }} change in a way that whoever reads them notices: ' || problem,
+        message = 'The columns of {{ relation.include(database=false) }} change in a way that breaks queries on them: ' || problem,
         hint = 'It is as it was. To replace it with its columns: dbt run --vars ''{replace_columns: true}'', or timeback job --replace-columns.';
 {% endmacro %}
 

@@ -1,4 +1,4 @@
--- Which student and resource an attempt, a score or an event bears on: where to look again when that row
+-- Which student and resource an attempt, a score or an event affects: what to recompute when that row
 -- is new or corrected. Each row has one of the three ids. int_attempt_stored reads it by one of them, and
 -- a constant null in the other halves leaves those out.
 {{ config(enabled=var('stored_facts')) }}

@@ -1,5 +1,5 @@
 -- int_attempt_live as of the last run, a row a student and resource, in the order of students: what the
--- scope fetches of one student lies together. Which attempts, scores and events bear on which rows is
+-- scope fetches of one student lies together. Which attempts, scores and events affect which rows is
 -- in int_attempt_origin.
 {{ config(
     enabled=var('stored_facts'),

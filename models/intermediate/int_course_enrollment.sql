@@ -20,7 +20,7 @@ select
 from {{ ref('int_student_enrollment') }} as enrollment
 inner join {{ ref('int_class') }} as class on enrollment.class_id = class.class_id
 -- repeats an enrollment for each subject of its class, which none of the measures minds; unnesting
--- the arrays of int_class instead would make them anew for each enrollment
+-- the arrays of int_class instead would compute them again for each enrollment
 left join {{ ref('stg_one_roster_class_subject') }} as class_subject on class.class_id = class_subject.class_id
 where class.course_id is not null
 group by

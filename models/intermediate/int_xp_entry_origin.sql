@@ -1,4 +1,4 @@
--- Which entry of which student a ledger row or an event bears on; see int_attempt_origin. An entry's own
+-- Which entry of which student a ledger row or an event affects; see int_attempt_origin. An entry's own
 -- id is in both halves: there it is half of the key, and here what a ledger row is looked up by.
 {{ config(enabled=var('stored_facts')) }}
 select

@@ -24,4 +24,4 @@ def read_json(path: Path, made_by: str) -> Any:
     except OSError as error:
         raise TimebackError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise TimebackError(f"{path} is no JSON ({error}). `{made_by}` makes it anew.") from None
+        raise TimebackError(f"{path} is no JSON ({error}). `{made_by}` makes it again.") from None

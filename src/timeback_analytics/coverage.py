@@ -93,7 +93,7 @@ def coverage(manifest: Mapping[str, Any]) -> Coverage:
     """
     datasets = published_models(manifest)
     if not datasets:
-        raise TimebackError("The manifest lists no published dataset. `dbt parse` writes it anew.")
+        raise TimebackError("The manifest lists no published dataset. `dbt parse` writes it again.")
     tests = _Tests(manifest)
     models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
     return Coverage(

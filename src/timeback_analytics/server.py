@@ -198,7 +198,7 @@ class EmbeddedServer:
     def listen_on_tcp(self, port: int | None) -> None:
         """Choose the port on 127.0.0.1 that the server listens on; None leaves it its socket alone.
 
-        Kept until it is chosen anew, and counts from the next start() of a stopped server. A password
+        Kept until another one is chosen, and counts from the next start() of a stopped server. A password
         for the role postgres is made with the first port.
         """
         if port is None:
@@ -332,8 +332,8 @@ class EmbeddedServer:
                 f"The embedded server's data folder cannot be made:\n{result.stderr}{result.stdout}"
             )
         with (unfinished / "postgresql.conf").open("a") as file:
-            file.write("\n# written anew at each start; ALTER SYSTEM overrides it\ninclude 'timeback.conf'\n")
-        # The socket folder is open to its owner alone, so whoever reaches the socket is let in.
+            file.write("\n# written at each start; ALTER SYSTEM overrides it\ninclude 'timeback.conf'\n")
+        # The socket folder is open to its owner alone, so everybody who reaches the socket is let in.
         (unfinished / "pg_hba.conf").write_text(
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )

@@ -66,7 +66,7 @@ Where several steps fail, the code is the first one's.
 @click.option(
     "--remove-old-views",
     is_flag=True,
-    help="Drop the views of models that are gone, where nobody else's object needs them.",
+    help="Drop the views of models that are gone, unless an object of another owner depends on them.",
 )
 @click.option(
     "--vars",

@@ -25,7 +25,7 @@ class Refreshed:
     Attributes:
         since: when it had been brought up to date last, before this job; None for a table that was new.
         refreshed_at: when it was brought up to date now, by the database's clock.
-        is_whole: whether everything was worked out anew, rather than what changed.
+        is_whole: whether everything was recomputed, rather than what changed.
         added_rows: stored rows that were written, corrected ones among them.
         removed_rows: stored rows that were taken away, corrected ones among them.
         changed_rows: {operational table: its rows that were found new or corrected}.
