@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import published_models
 
 SOURCE = "timeback"
 _MARK = "Written by `timeback consumer`"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from timeback_analytics.catalog.manifest import read_manifest
 from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option
 from timeback_analytics.consumer import write_consumer
-from timeback_analytics.lineage import read_manifest
 from timeback_analytics.project import project_root
 
 

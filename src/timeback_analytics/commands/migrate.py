@@ -11,6 +11,7 @@ from typing import Any
 import click
 import yaml
 
+from timeback_analytics.catalog.names import internal_schema
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, connection_string
 from timeback_analytics.errors import TimebackError
@@ -74,11 +75,11 @@ def command(
     statements = _read(path) if path else ""
     sources = read_sources(project_root(), target, _variables(variables))
     with connect(target, autocommit=True) as conn, _no_job(target, schema):
-        migration = Migration(conn, sources, f"{schema}_internal", statements, lock_seconds)
+        migration = Migration(conn, sources, internal_schema(schema), statements, lock_seconds)
         if only_plan:
             click.echo(migration.plan(), nl=False)
         elif path:
-            _say(migration.run(dry_run=dry_run), {schema, f"{schema}_internal"}, dry_run)
+            _say(migration.run(dry_run=dry_run), {schema, internal_schema(schema)}, dry_run)
         else:
             _around(migration, command_line)
 
