@@ -44,7 +44,8 @@ def resolve_apps(spool: Spool, database: Database) -> None:
     live = "event not in (select id from deleted)"
     used = spool.run(
         "select key, max(iri), max(name) from app where key in ("
-        f"select app from session where {live} union select p.app from points p"
+        f"select app from session where {live} union select app from merged_event where tag is not null"
+        " union select p.app from points p"
         f" join who w on w.key = p.person where w.user_id is not null and {live})"
         # those with an IRI first: a name alone means one of them
         " group by key order by max(iri) is null, key"
