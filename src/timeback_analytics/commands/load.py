@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from timeback_analytics.commands._options import target_option
 from timeback_analytics.load import LoadError, Report, formats, load
+from timeback_analytics.load.api import load_api
 from timeback_analytics.load.problems import SHOWN
 
 # Shorter steps are over before anybody could read their bar.
@@ -19,6 +21,7 @@ _WORTH_A_BAR = 2_000
 _SECONDS_A_LINE = 10
 SOME_SKIPPED = 3
 """Exit code of a load that left records out."""
+_API = "api"
 _COUNTS = ("inserted", "updated", "unchanged", "removed", "older")
 
 
@@ -66,7 +69,7 @@ def _formats_text() -> str:
         + (f"\n{'':<13}--whole: {form.whole}" if form.whole else "")
         + (f"\n{'':<13}{_options_text(form.options)}" if form.options else "")
         for form in formats().values()
-    )
+    ) + (f"\n  {_API:<10} The platform's own API, by its Python clients:\n{'':<13}no PATH; --since DATE")
 
 
 def _options_text(names: frozenset[str]) -> str:
@@ -74,8 +77,8 @@ def _options_text(names: frozenset[str]) -> str:
 
 
 @click.command(epilog=f"\b\nFormats:\n{_formats_text()}")
-@click.argument("format", type=click.Choice(list(formats())), metavar="FORMAT")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("format", type=click.Choice([*formats(), _API]), metavar="FORMAT")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @target_option
 @click.option("--schema", help="Schema of the operational tables.  [default: operational; on server, public]")
 @click.option("--dry-run", is_flag=True, help="Check and compare everything, and write nothing.")
@@ -122,6 +125,11 @@ def _options_text(names: frozenset[str]) -> str:
 @click.option(
     "--database", metavar="PROJECT", help="PROJECT or PROJECT/DATABASE, where an export has several."
 )
+@click.option(
+    "--since",
+    metavar="DATE",
+    help=f"With FORMAT {_API}: only what happened or changed since.  [default: everything]",
+)
 @click.option("--yes", "-y", is_flag=True, help="Write to a server without asking.")
 @click.option(
     "--list",
@@ -135,12 +143,13 @@ def _options_text(names: frozenset[str]) -> str:
 def command(
     context: click.Context,
     format: str,
-    path: Path,
+    path: Path | None,
     target: str,
     schema: str | None,
     dry_run: bool,
     yes: bool,
     problems_file: Path | None,
+    since: str | None,
     **options: Any,
 ) -> None:
     """Load the file or folder PATH, which is of FORMAT, into the operational tables.
@@ -149,13 +158,16 @@ def command(
     load of the same changes nothing. Exit codes: 0 loaded, 1 refused, 2 wrongly called, 3 loaded without
     some records.
     """
-    file = problems_file or Path(f"{path.resolve().name}.problems.csv")
+    if (path is None) != (format == _API) or (since is not None and format != _API):
+        raise click.UsageError(
+            f"FORMAT {_API} has no PATH, every other format has one; --since is for {_API} alone."
+        )
+    file = problems_file or Path(f"{path.resolve().name if path else _API}.problems.csv")
+    read = partial(load_api, since) if path is None else partial(load, format, path)
 
     def run(dry_run: bool) -> Report:
         try:
-            return load(
-                format,
-                path,
+            return read(
                 target,
                 schema=schema,
                 dry_run=dry_run,
