@@ -81,6 +81,7 @@ class CsvFile:
         encoding: str | None = None,
         standard: Collection[str] = (),
         excused: Callable[[dict[str, Any]], bool] | None = None,
+        is_counted: bool = True,
     ) -> None:
         """Nothing is read before the iteration.
 
@@ -93,6 +94,7 @@ class CsvFile:
             encoding: what the user says of it.
             standard: other columns that the standard has, which are no misspelling of a wanted one.
             excused: says of a record's values whether its required ones may be blank.
+            is_counted: whether its records are among those of which a share may be left out.
         """
         self.name = name
         self.columns: Collection[str] = frozenset()
@@ -105,6 +107,7 @@ class CsvFile:
         self._encoding = encoding
         self._standard = frozenset(standard)
         self._excused = excused
+        self._is_counted = is_counted
         self._noted: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], int] = {}
         self._short = 0
@@ -129,7 +132,8 @@ class CsvFile:
                 lines = (_AT_END.sub("", line) for line in lines)
             reader = csv.reader(lines, strict=True, delimiter=layout.separator)
             yield from self._read(reader, layout, form.lines, advance)
-        self._problems.count(self.name, self._records)
+        if self._is_counted:
+            self._problems.count(self.name, self._records)
         self._finish_notes()
 
     def _layout(self, encoding: str) -> Layout:

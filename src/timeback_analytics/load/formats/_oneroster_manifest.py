@@ -82,7 +82,9 @@ class Manifest:
         path: Path, files: Files, problems: Problems, progress: Progress, options: Options
     ) -> Properties:
         fields = (required("propertyName", as_word), Field("value", as_word, header=True))
-        manifest = CsvFile(files, MANIFEST, fields, problems, progress, encoding=options.encoding)
+        manifest = CsvFile(
+            files, MANIFEST, fields, problems, progress, encoding=options.encoding, is_counted=False
+        )
         properties: Properties = {}
         for record in manifest:
             name, value = record.values["propertyName"], record.values["value"] or ""
