@@ -76,6 +76,9 @@ def run_dbt(
             printed.append(event.info.msg)
         on_event(event)
 
+    if "--target" not in arguments:
+        # by its name, as the project's dbt plugin notes it when it keeps what was read
+        arguments = (*arguments, "--target", "embedded")
     with _environment(env):
         parsed = parsed_file(project, *arguments)
         line = [
