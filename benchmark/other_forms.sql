@@ -141,6 +141,24 @@ create policy own_organizations on caliper_attempt for select to benchmark_reade
     )
 );
 
+-- what many platforms do: every first attempt with its organizations, made anew each night
+create table if not exists benchmark.nightly_attempt as
+select first_attempt.*, organizations.org_ids
+from benchmark.first_attempt
+left join (
+    select user_id, array_agg(distinct org_id) as org_ids
+    from one_roster_role where status = 'active' group by user_id
+) as organizations on first_attempt.student_id = organizations.user_id;
+create index if not exists nightly_attempt_org_ids_idx on benchmark.nightly_attempt using gin (org_ids);
+create index if not exists nightly_attempt_student_id_idx on benchmark.nightly_attempt (student_id);
+create table if not exists benchmark.nightly_attempt_by_school as
+select nightly_attempt.*, org_id
+from benchmark.nightly_attempt
+cross join lateral unnest(org_ids) as org_id
+order by org_id, student_id;
+create index if not exists nightly_attempt_by_school_org_id_idx on benchmark.nightly_attempt_by_school (org_id);
+analyze benchmark.nightly_attempt, benchmark.nightly_attempt_by_school;
+
 -- the published views as a role that is bound to school 5, whose filters stay above the scope
 do $$
 begin
@@ -149,5 +167,6 @@ begin
     end if;
 end
 $$;
-insert into analytics_internal.scope_binding (role_name, org_id)
-values ('benchmark_bound', md5('school5')::uuid) on conflict do nothing;
+insert into analytics_internal.scope_binding (role_name, org_id, role_oid)
+values ('benchmark_bound', md5('school5')::uuid, 'benchmark_bound'::regrole) on conflict do nothing;
+grant timeback_bound to benchmark_bound;

@@ -8,7 +8,6 @@ beside the live one; what its refresh costs after changes is measured on a copy 
 """
 
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from typing import Any
 
 import click
 import psycopg
+from grid import Grid, measure, over_budget
+from scale_data import code_of, load_scale_data
 
 from stored_mode import StoredRefreshes
 from timeback_analytics.operational import create_operational_schema
@@ -132,33 +133,6 @@ def ask(dsn: str, form: Form, scope: str, where: str, repeats: int, timeout: str
         buffers=round(statistics.median(cost.buffers for cost in costs)),
         rows=costs[0].rows,
         scans=frozenset().union(*(cost.scans for cost in costs)),
-    )
-
-
-def load_scale_data(connection: psycopg.Connection, sizes: dict[str, int], *, quiet: bool = False) -> None:
-    """Fill an empty operational schema, first in search_path, with scale_data.sql; prints each step.
-
-    Args:
-        connection: in autocommit.
-        sizes: schools, students, attempts_per_student, sessions_per_student.
-        quiet: print nothing.
-    """
-    text = re.sub(
-        f":({'|'.join(sizes)})\\b", lambda name: str(sizes[name[1]]), _code(HERE / "scale_data.sql")
-    )
-    for statement in filter(None, (part.strip() for part in text.split(";\n"))):
-        table = re.match(r"insert into (\w+)", statement)
-        if not quiet:
-            click.echo(f"  {table[1] if table else statement} ...", nl=False)
-        rows = connection.execute(statement).rowcount
-        if not quiet:
-            click.echo(f" {rows:,} rows" if table else " done")
-
-
-def _code(path: Path) -> str:
-    """An SQL file without its comment lines."""
-    return (
-        "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("--")) + "\n"
     )
 
 
@@ -320,7 +294,7 @@ def prepare(
         refreshes = StoredRefreshes.of(target, database, STORED_SCHEMA)
     with psycopg.connect(server.dsn(database), autocommit=True) as connection:
         connection.execute(f"set search_path = {SCHEMA}")
-        connection.execute(_code(HERE / "other_forms.sql"))
+        connection.execute(code_of(HERE / "other_forms.sql"))
     return database, refreshes
 
 
@@ -335,6 +309,20 @@ def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
     return text
 
 
+def _asking(dsn: str, scope: str | None, timeout: str) -> psycopg.Connection:
+    """A connection whose scope is the value of this SQL, without parallel query and compiled plans."""
+    connection = psycopg.connect(dsn, autocommit=True)
+    for setting, value in (
+        ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"),
+        ("statement_timeout", timeout),
+    ):
+        connection.execute("select set_config(%s, %s, false)", [setting, value])
+    if scope is not None:
+        connection.execute(f"select set_config('app.allowed_org_ids', {scope}, false)")
+    return connection
+
+
 @click.command()
 @click.option("--schools", default=200, show_default=True)
 @click.option("--students", default=50_000, show_default=True)
@@ -346,6 +334,7 @@ def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
 @click.option("--timeout", default="120s", show_default=True, help="Longest that one query may take.")
 @click.option("--everyone/--no-everyone", default=True, help="Ask as an unrestricted caller too.")
 @click.option("--stored/--no-stored", default=True, help="Measure the materialized mode too.")
+@click.option("--grid/--no-grid", default=True, help="Measure every dataset, against budget.yml.")
 @click.option("--questions/--no-questions", default=True, help="Ask; without, measure refreshes alone.")
 @click.option(
     "--changed", default="0,100,10000,100000", show_default=True, help="Changed rows to refresh it after."
@@ -359,6 +348,7 @@ def main(
     timeout: str,
     everyone: bool,
     stored: bool,
+    grid: bool,
     questions: bool,
     changed: str,
 ) -> None:
@@ -409,6 +399,11 @@ def main(
                     and not (other and other.seconds <= STORED_RATIO * ours.seconds)
                 ):
                     failures.append(f"{question}: {form.name} takes more than {STORED_RATIO} of the time")
+        if grid:
+            click.echo("\nthe grid: ours / the peer, milliseconds of the server's CPU")
+            failures += over_budget(
+                measure(Grid(lambda scope: _asking(dsn, scope, timeout), schools, repeats))
+            )
         if everyone and questions:
             click.echo("\neverybody, as an unrestricted caller")
             for question, where in {

@@ -84,9 +84,39 @@ BROKEN = [
         "analytics.f() is a function",
     ),
     (
+        "search path",
+        "alter function analytics_internal.is_bound_when_planned security definer",
+        "runs with the rights of its owner",
+    ),
+    (
+        "flattened",
+        "create or replace view analytics.students with (security_barrier) as "
+        "select id, name, email, array[id] as org_ids from analytics_internal.int_student, "
+        "analytics_internal.int_caller_scope where is_everyone union all "
+        "select id, name, email, array[id] from analytics_internal.int_student where false",
+        "analytics.students is a UNION ALL that loses its barrier",
+    ),
+    (
         "bindings",
         "insert into analytics_internal.scope_binding values ('gone', gen_random_uuid())",
         "gone is bound",
+    ),
+    (
+        "bindings",
+        "insert into analytics_internal.scope_binding values ('{stranger}', gen_random_uuid(), 1)",
+        "{stranger} is not the role of this name that was bound",
+    ),
+    (
+        "bindings",
+        "insert into analytics_internal.scope_binding "
+        "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole)",
+        "{stranger} is bound and no member of timeback_bound",
+    ),
+    (
+        "bindings",
+        "grant timeback_bound to {stranger} with admin option; insert into analytics_internal.scope_binding "
+        "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole)",
+        "{stranger} is bound and may grant timeback_bound",
     ),
 ]
 

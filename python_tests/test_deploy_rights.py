@@ -172,7 +172,7 @@ def test_a_reader_may_select_from_the_published_views_and_nothing_else(deploymen
         "table analytics_internal.scope_binding",
         f"insert into analytics_internal.scope_binding values ('{READER}', '{SCHOOL}')",
         "delete from analytics_internal.scope_binding",
-        "select * from analytics_internal.caller_scope('x', '*', null, true)",
+        "select * from analytics_internal.caller_scope('x', '*', null, current_user, true)",
         "create view analytics.mine as select 1 as one",
         "create table analytics.mine (one int)",
         "create function analytics.mine() returns int language sql as 'select 1'",

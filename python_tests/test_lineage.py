@@ -347,7 +347,7 @@ def is_of_the_scope(unique_id: str) -> bool:
 
 def test_every_scoped_dataset_goes_through_the_scope_macro(compiled):
     """And whatever shows org_ids is a scoped one."""
-    macro = "macro.timeback_analytics.scope_to_caller"
+    macro = "macro.timeback_analytics.scoped"
     by_demand = "macro.timeback_analytics.scope_student_rows"
     scoped = 0
     for node in published_models(compiled):
@@ -361,7 +361,7 @@ def test_every_scoped_dataset_goes_through_the_scope_macro(compiled):
             is_of_roar = meta.get("scope_setting") == "app.allowed_roar_org_ids"
             assert is_of_roar == all("int_roar_" in unique_id for unique_id in scope_models), node["name"]
             # called once and for the whole: nothing of the dataset's own is beside it
-            assert node["raw_code"].strip().startswith("{{ scope_to_caller("), node["name"]
+            assert node["raw_code"].strip().startswith("{{ scoped("), node["name"]
             assert node["raw_code"].strip().endswith(") }}"), node["name"]
         elif "scope_when" in meta:
             assert by_demand in needs["macros"], node["name"]

@@ -36,6 +36,7 @@ from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
 SETTING = "app.allowed_roar_org_ids"
+PARSER = "analytics_internal.roar_caller_scope"
 SEEDS = range(20)
 UNKNOWN = "of nobody"
 DATASETS = sorted(roar_facts())
@@ -238,7 +239,7 @@ def _settings() -> Iterator[str]:
 
 def test_every_text_of_the_setting_is_read_as_documented(catalog):
     """A list gives its ids, anything else an error that names the setting and the element: never more."""
-    query = "select is_everyone, org_ids from analytics_internal.roar_caller_scope(%s, %s, null, true)"
+    query = f"select is_everyone, org_ids from {PARSER}(%s, %s, null, current_user, true)"
     outcomes = Counter()
     for setting in _settings():
         try:
@@ -265,13 +266,14 @@ def test_an_array_of_ids_as_text_is_a_list(catalog, standard_strings):
         if catalog.conn.info.server_version < 190000:
             catalog.conn.execute(f"set local standard_conforming_strings = {standard_strings}")
         found = catalog.conn.execute(
-            "select org_ids from analytics_internal.roar_caller_scope('x', %s::text[]::text, null, false)",
+            f"select org_ids from {PARSER}('x', %s::text[]::text, null, current_user, false)",
             [ids],
         ).fetchone()[0]
     assert sorted(found) == sorted(ids)
     with pytest.raises(psycopg.errors.InvalidParameterValue), catalog.conn.transaction():
         catalog.conn.execute(
-            "select from analytics_internal.roar_caller_scope('x', %s::text[]::text, null, true)", [["*"]]
+            f"select from {PARSER}('x', %s::text[]::text, null, current_user, true)",
+            [["*"]],
         )
 
 

@@ -4,7 +4,7 @@ sqlfluff renders models without a database; what a macro would ask of one gets a
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -23,7 +23,14 @@ class _Target:
     user = "postgres"
 
 
+class _Model:
+    """Two columns, for the body of a dataset whose columns are those of its YAML."""
+
+    columns: ClassVar[dict[str, Any]] = {"student_id": {}, "org_ids": {}}
+
+
 adapter = _Adapter()
+model = _Model()
 target = _Target()
 project_name = _PROJECT["name"]
 execute = False

@@ -4,9 +4,10 @@
     it, and on a server whose default privileges take this away no reader could. Without usage of the
     schema it lets nobody else call it.
 
-    arguments and returns are as Postgres writes them.
+    arguments and returns are as Postgres writes them. rows: how many a function that returns a table is
+    planned for.
 -#}
-{% macro create_function(name, argument_types, arguments, returns, volatility, body, runs_as_owner=false, parallel='safe') %}
+{% macro create_function(name, argument_types, arguments, returns, volatility, body, runs_as_owner=false, parallel='safe', rows=0) %}
     {%- set signature = internal_schema() ~ '.' ~ name ~ '(' ~ argument_types ~ ')' %}
     do $create_function$
     begin
@@ -23,12 +24,16 @@
                 and pg_proc.proparallel = '{{ parallel[0] }}'
                 and pg_proc.proconfig = '{"search_path=pg_catalog, pg_temp"}'
                 and pg_proc.prosecdef = {{ runs_as_owner | lower }}
+                and pg_proc.prorows = {{ rows }}
                 and pg_proc.proretset = {{ returns.startswith('TABLE') | lower }}
                 and not (pg_proc.proleakproof or pg_proc.proisstrict)
         ) then
             create or replace function {{ internal_schema() }}.{{ name }}({{ arguments }})
             returns {{ returns }}
             language plpgsql {{ volatility }} parallel {{ parallel }} security {{ 'definer' if runs_as_owner else 'invoker' }}
+            {%- if rows %}
+            rows {{ rows }}
+            {%- endif %}
             set search_path = pg_catalog, pg_temp
             as $body${{ body }}$body$;
         end if;

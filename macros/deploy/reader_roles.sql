@@ -1,14 +1,14 @@
 {#-
-    timeback_reader and timeback_unrestricted belong to the whole server. They are created where the
-    deploying role may create roles and reported where it may not; views work without them, but
-    then nobody is unrestricted and no grant is made.
+    timeback_reader, timeback_unrestricted and timeback_bound belong to the whole server. They are created where
+    the deploying role may create roles and reported where it may not; views work without them, but then nobody
+    is unrestricted, no grant is made, and a role that is bound is bound in this database alone.
 -#}
 {% macro create_scope_roles() %}
     {%- call statement('scope_roles', fetch_result=True) -%}
         select
             wanted.role_name,
             deployer.rolsuper or deployer.rolcreaterole as may_create
-        from unnest(array['timeback_reader', 'timeback_unrestricted']) as wanted (role_name)
+        from unnest(array['timeback_reader', 'timeback_unrestricted', 'timeback_bound']) as wanted (role_name)
         cross join (select rolsuper, rolcreaterole from pg_catalog.pg_roles where rolname = current_user) as deployer
         where not exists (select from pg_catalog.pg_roles where pg_roles.rolname = wanted.role_name)
     {%- endcall -%}
@@ -21,6 +21,8 @@
                     comment on role {{ role['role_name'] }} is
                         {% if role['role_name'] == 'timeback_reader' -%}
                         'TimeBack analytics: may select from the published views and nothing else'
+                        {%- elif role['role_name'] == 'timeback_bound' -%}
+                        'TimeBack analytics: marks roles that are bound to organizations; without a binding where they ask they see nothing'
                         {%- else -%}
                         'TimeBack analytics: may ask for every organization with app.allowed_org_ids = *'
                         {%- endif %};

@@ -199,14 +199,12 @@ where {{ is_roar_kind(kind) }}
 
 {#- Select of the runs of one kind, with how long each took: whole seconds, null where it ends before it starts. -#}
 {% macro roar_runs(kind) -%}
-with run as (
-    {{ roar_documents(kind) | indent(4) }}
-)
-
 select
     {{ roar_columns(kind) }},
     case when time_started <= time_finished then {{ whole_seconds('time_started', 'time_finished') }} end as duration_sec
-from run
+from (
+    {{ roar_documents(kind) | indent(4) }}
+) as run
 {%- endmacro %}
 
 

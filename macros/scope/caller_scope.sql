@@ -1,52 +1,16 @@
 {#-
     Who is asking, in one row: every organization, or which ones, as far as bindings let the setting through.
+    The work is in the function; the view passes on current_user, which a view does not change, and which
+    inside a function that runs as its owner would be the owner.
 
-    setting_name:   the session setting
-    binding_table:  which organizations of this setting a role is bound to
-    scope_function: the function of ours that reads the setting
-
-    Bindings of session_user and of current_user both apply, or a bound login could shed its own with SET
-    ROLE. A role that is bound by either table is bound in both: without a row in binding_table it sees
-    nothing there, whatever its session asks for.
+    The table of bindings is named in a condition that never holds. It has row level security, so Postgres plans
+    each query on a scoped view anew when the role changes, and never runs a plan that was made for another.
 -#}
-{% macro caller_scope(setting_name, binding_table, scope_function) -%}
-with bound_role as (
-    {%- for table in ['scope_binding', 'roar_scope_binding'] %}
-    {{ 'union' if not loop.first }}
-    select role_name
-    from {{ internal_schema() }}.{{ table }}
-    where role_name in (current_user, session_user)
-    {%- endfor %}
-),
-
-binding as (
-    select
-        case
-            when count(*) > 0 then array(
-                select bound.org_id
-                from {{ internal_schema() }}.{{ binding_table }} as bound
-                where bound.role_name in (current_user, session_user)
-                group by bound.org_id
-                having count(*) = (select count(*) from bound_role)
-            )
-        end as org_ids
-    from bound_role
-)
-
+{% macro caller_scope(scope) -%}
 select
-    scope.is_everyone,
-    scope.org_ids,
-    binding.org_ids is not null as is_bound
-from binding
-cross join lateral {{ internal_schema() }}.{{ scope_function }}(
-    '{{ setting_name }}',
-    current_setting('{{ setting_name }}', true),
-    binding.org_ids,
-    exists (
-        select from pg_catalog.pg_roles
-        where
-            pg_roles.rolname = 'timeback_unrestricted'
-            and pg_catalog.pg_has_role(current_user, pg_roles.oid, 'member')
-    )
-) as scope
+    is_everyone,
+    org_ids,
+    is_bound
+from {{ internal_schema() }}.{{ scope }}_scope_of(current_user)
+where not exists (select from {{ internal_schema() }}.{{ var('scopes')[scope]['binding'] }} where false)
 {%- endmacro %}

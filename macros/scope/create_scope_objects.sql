@@ -16,65 +16,23 @@
                 end if;
             end
             $create_schema$;
-            {{ create_scope_binding('scope_binding', 'uuid') }}
-            {{ create_scope_binding('roar_scope_binding', 'text') }}
+            {%- for scope in var('scopes').values() %}
+            {{ create_scope_binding(scope['binding'], scope['org_type']) }}
+            {%- endfor %}
             {{ create_deployed_view() }}
-            {{ create_is_bound_function() }}
-            {{ create_caller_scope_function('caller_scope', 'uuid') }}
-            {{ create_caller_scope_function('roar_caller_scope', 'text') }}
+            {{ create_scope_functions() }}
         {%- endcall -%}
+        {%- do mend_bindings() -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
-{% endmacro %}
-
-
-{#- The schema of everything that no consumer may read, quoted. -#}
-{% macro internal_schema() -%}
-    {{ adapter.quote(generate_schema_name('internal', none)) }}
-{%- endmacro %}
-
-
-{#-
-    Which organizations a role is bound to. Written by `timeback bind`, read by int_caller_scope and
-    int_roar_caller_scope: each reads both tables, since a role that is bound in one is bound in the other.
--#}
-{% macro create_scope_binding(table, id_type) %}
-    create table if not exists {{ internal_schema() }}.{{ table }} (
-        role_name name not null,
-        org_id {{ id_type }} not null,
-        primary key (role_name, org_id)
-    );
-{% endmacro %}
-
-
-{#-
-    Whether the session's own role, or the one that it has taken on, is bound. It claims to be immutable so
-    that a query's plan is made for the answer (is_bound_when_planned in scope_to_caller.sql says why that is
-    right all the same). It runs with its owner's rights, because nobody else may read the bindings; in there
-    current_user is the owner, and the setting `role` says what the caller has taken on. In plpgsql, which
-    keeps the plan of its own query: planning a scoped view asks four times.
--#}
-{% macro create_is_bound_function() %}
-    {%- set body %}
-    begin
-        return exists (
-            select from (
-                select role_name from {{ internal_schema() }}.scope_binding
-                union all
-                select role_name from {{ internal_schema() }}.roar_scope_binding
-            ) as bound
-            where role_name in (session_user, current_setting('role')::name)
-        );
-    end
-    {% endset -%}
-    {{ create_function('is_bound_when_planned', '', '', 'boolean', 'immutable', body, runs_as_owner=true) }}
 {% endmacro %}
 
 
 {#-
     The organizations that a setting asks for, as far as a binding lets them through.
     requested: the setting's text. binding: the organizations that the caller is bound to, null for
-    an unbound caller. may_see_everyone: whether an unbound caller may ask for every row.
+    an unbound caller. caller: the role to name in an error. may_see_everyone: whether an unbound caller may
+    ask for every row.
     The text is checked with a pattern and not with an exception handler, since a handler opens a
     subtransaction, which a parallel query may not do.
 
@@ -86,8 +44,8 @@
 {% macro create_caller_scope_function(function, id_type) %}
     {{ create_function(
         name=function,
-        argument_types='text, text, ' ~ id_type ~ '[], boolean',
-        arguments='setting_name text, requested text, binding ' ~ id_type ~ '[], may_see_everyone boolean, '
+        argument_types='text, text, ' ~ id_type ~ '[], name, boolean',
+        arguments='setting_name text, requested text, binding ' ~ id_type ~ '[], caller name, may_see_everyone boolean, '
             ~ 'OUT is_everyone boolean, OUT org_ids ' ~ id_type ~ '[]',
         returns='record',
         volatility='stable',
@@ -115,7 +73,7 @@
             else
                 raise insufficient_privilege using
                     message = setting_name || ' = * asks for every organization, and '
-                        || current_user || ' may not',
+                        || caller || ' may not',
                     hint = 'Name the organizations instead, or ask an administrator for membership of timeback_unrestricted'
                         || case when to_regrole('timeback_unrestricted') is null then ', which is to be created first.' else '.' end;
             end if;

@@ -3,12 +3,12 @@
     they are, or, under the dbt var scope_student_rows, those that the caller's scope reaches, with
     the same columns. The dataset says so with `meta: {scope_when: scope_student_rows}`.
 -#}
-{% macro scope_student_rows(relation, person, columns) -%}
+{% macro scope_student_rows(relation, person, grouped=false) -%}
     {%- if var('scope_student_rows') -%}
-        {{ scope_to_caller(relation, person, columns, emit_org_ids=false) }}
+        {{ scoped(relation, person, grouped=grouped) }}
     {%- else -%}
 select
-    {{ columns | join(',\n    ') }}
+    {{ model.columns.keys() | join(',\n    ') }}
 from {{ relation }}
     {%- endif -%}
 {%- endmacro %}

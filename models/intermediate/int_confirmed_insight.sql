@@ -1,7 +1,23 @@
 -- The insights that a school may be told about a student, and which of the three kinds each one is.
 -- One insight can be of two kinds: cheating that also wastes time is both.
 -- The latest review is looked up insight by insight, so that one student's insights stay an index lookup.
-with confirmed as (
+-- A subquery and no CTE, which Postgres would not merge into a join with people.
+select
+    insight_id,
+    student_id,
+    session_id,
+    slug,
+    category,
+    is_proctored,
+    is_waste and category in ('Engagement', 'Proctoring', 'Cheating') as is_waste,
+    category = 'Cheating' as is_cheating,
+    -- the same behaviour outside proctoring breaks no rule of proctoring
+    category = 'Proctoring' and is_proctored as is_proctoring,
+    started_at_time,
+    ended_at_time,
+    {{ whole_seconds('started_at_time', 'ended_at_time') }} as duration_sec,
+    reason
+from (
     select
         insight.insight_id,
         insight.student_id,
@@ -32,21 +48,4 @@ with confirmed as (
                 limit 1
             ) = 'TruePositive'
         )
-)
-
-select
-    insight_id,
-    student_id,
-    session_id,
-    slug,
-    category,
-    is_proctored,
-    is_waste and category in ('Engagement', 'Proctoring', 'Cheating') as is_waste,
-    category = 'Cheating' as is_cheating,
-    -- the same behaviour outside proctoring breaks no rule of proctoring
-    category = 'Proctoring' and is_proctored as is_proctoring,
-    started_at_time,
-    ended_at_time,
-    {{ whole_seconds('started_at_time', 'ended_at_time') }} as duration_sec,
-    reason
-from confirmed
+) as confirmed

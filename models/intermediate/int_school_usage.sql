@@ -1,9 +1,20 @@
 -- What a school's students used and wasted together, whatever the dates of their attachment. A school
--- whose students have neither sessions nor waste is no row.
+-- without students is no row. Added up student by student, so that one school reads its own students' rows.
 select
     school_student.school_id,
-    sum(student_usage.app_time_sec) as total_app_time_sec,
-    sum(student_usage.waste_time_sec) as total_waste_time_sec
+    coalesce(sum(app_time.app_time_sec), 0) as total_app_time_sec,
+    coalesce(sum(waste_time.waste_time_sec), 0) as total_waste_time_sec
 from {{ ref('int_school_student') }} as school_student
-inner join {{ ref('int_student_usage') }} as student_usage on school_student.student_id = student_usage.student_id
+cross join
+    lateral (
+        select sum(session.duration_sec) as app_time_sec
+        from {{ ref('stg_caliper_session') }} as session
+        where session.student_id = school_student.student_id
+    ) as app_time
+cross join
+    lateral (
+        select sum(insight.waste_duration_sec) as waste_time_sec
+        from {{ ref('int_waste_insight') }} as insight
+        where insight.student_id = school_student.student_id
+    ) as waste_time
 group by school_student.school_id

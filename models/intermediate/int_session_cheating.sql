@@ -1,7 +1,7 @@
--- Sessions with cheating insights, and the time of those.
+-- Sessions with cheating insights, and the time of those. A session whose seconds round to zero has no row.
 select
     student_id,
     session_id,
-    duration_sec as cheating_duration_sec
+    cheating_sec as cheating_duration_sec
 from {{ ref('int_session_insight_time') }}
-where kind = 'cheating'
+where cheating_sec > 0

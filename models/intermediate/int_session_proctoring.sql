@@ -1,7 +1,7 @@
--- Sessions with proctoring insights, and the time of those.
+-- Sessions with proctoring insights, and the time of those. A session whose seconds round to zero has no row.
 select
     student_id,
     session_id,
-    duration_sec as proctoring_duration_sec
+    proctoring_sec as proctoring_duration_sec
 from {{ ref('int_session_insight_time') }}
-where kind = 'proctoring'
+where proctoring_sec > 0

@@ -1,7 +1,7 @@
--- Sessions with waste insights, and the time of those.
+-- Sessions with waste insights, and the time of those. A session whose seconds round to zero has no row.
 select
     student_id,
     session_id,
-    duration_sec as waste_duration_sec
+    waste_sec as waste_duration_sec
 from {{ ref('int_session_insight_time') }}
-where kind = 'waste'
+where waste_sec > 0

@@ -465,8 +465,11 @@ def _same_functions(session: Session, view: View) -> None:
         f"current_setting(text, boolean) returns text language sql as $$select '{session.foreign}'$$",
         "pg_has_role(name, oid, text) returns boolean language sql as $$select true$$",
         f"unnest(uuid[]) returns setof uuid language sql as $$select '{session.foreign}'::uuid$$",
-        "caller_scope(text, text, uuid[], boolean, out is_everyone boolean, out org_ids uuid[]) language sql "
-        "as $$select true, null::uuid[]$$",
+        "caller_scope(text, text, uuid[], name, boolean, out is_everyone boolean, out org_ids uuid[]) "
+        "language sql as $$select true, null::uuid[]$$",
+        "person_in_scope(uuid[]) returns table (person_id uuid, org_ids uuid[]) language sql as "
+        "$$select v.student_id, v.org_ids from analytics.sessions as v$$",
+        "is_bound_when_planned() returns boolean language sql immutable as $$select false$$",
     ):
         for schema in (OWN_SCHEMA, "pg_temp"):
             session.ask(f"create function {schema}.{function}")
@@ -511,7 +514,11 @@ def _behind(session: Session, view: View) -> None:
         session.ask(f"select i::text from {INTERNAL}.{model} as i")
     session.ask(f"select * from {INTERNAL}.scope_binding")
     session.ask(f"select * from {INTERNAL}.int_caller_scope")
-    session.ask(f"select {INTERNAL}.caller_scope('x', '*', null, true)")
+    theirs = f"array['{session.foreign}'::uuid]"
+    session.ask(f"select p::text from {INTERNAL}.person_in_scope({theirs}) as p")
+    session.ask(f"select {INTERNAL}.timeback_scope_of('postgres')")
+    session.ask(f"select {INTERNAL}.person_scope_is_wide({theirs}, 0.5)")
+    session.ask(f"select {INTERNAL}.caller_scope('x', '*', null, current_user, true)")
     session.ask(
         f"insert into {INTERNAL}.scope_binding values (current_user, {{foreign}})", foreign=session.foreign
     )

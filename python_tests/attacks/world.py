@@ -95,7 +95,10 @@ def let_in(world: World, manifest: dict[str, Any]) -> None:
 def bind(conn: psycopg.Connection, world: World) -> None:
     """Bind a reader to a school, in both catalogs."""
     for table in ("scope_binding", "roar_scope_binding"):
-        conn.execute(f"insert into {INTERNAL}.{table} values (%s, %s)", [BOUND, world.own])
+        conn.execute(
+            f"insert into {INTERNAL}.{table} values (%s, %s, %s::regrole)", [BOUND, world.own, BOUND]
+        )
+    conn.execute(f"grant timeback_bound to {BOUND}")
 
 
 def ask_for(conn: psycopg.Connection, scope: str) -> None:

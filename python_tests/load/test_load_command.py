@@ -174,7 +174,8 @@ def test_rule_of_the_server_that_no_format_knows(conn: psycopg.Connection, bundl
 
 
 def test_unknown_format_and_pointless_whole(conn: psycopg.Connection, tmp_path: Path) -> None:
-    with pytest.raises(TimebackError, match="caliper, case, clr, firestore, grades, oneroster, oneroster-rest, xapi"):
+    formats = "caliper, case, clr, firestore, grades, oneroster, oneroster-rest, xapi"
+    with pytest.raises(TimebackError, match=formats):
         load("edfi", tmp_path, connection=conn)
     with pytest.raises(TimebackError, match="no whole"):
         load("case", tmp_path, connection=conn, whole=True)

@@ -26,7 +26,8 @@ STORED = "python_tests/test_stored_facts.py"
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS, ROAR)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
 
-SCOPE_MACRO = "macros/scope/scope_to_caller.sql"
+SCOPE_MACRO = "macros/scope/scoped.sql"
+SCOPE_FUNCTIONS = "macros/scope/scope_functions.sql"
 SCOPE_FUNCTION = "macros/scope/create_scope_objects.sql"
 SETTING_PARSER = "macros/scope/setting_parser.sql"
 CHECK_OWNERS = "macros/deploy/check_owners.sql"
@@ -37,7 +38,8 @@ CURRENT_ORGANIZATION = "models/intermediate/int_person_current_organization.sql"
 VIEW = "macros/overrides/view.sql"
 DEPLOY_VIEW = "macros/deploy/deploy_view.sql"
 GUARDING_TEST = "tests/scoped_datasets_show_rows.sql"
-BINDING = "src/timeback_analytics/binding.py"
+BINDING_CHANGES = "src/timeback_analytics/binding/changes.py"
+BINDING_CATALOG = "src/timeback_analytics/binding/catalog.py"
 CATALOG_LINT = "src/timeback_analytics/catalog_lint.py"
 CHECKPOINT = "src/timeback_analytics/checkpoint.py"
 ROAR_COLLECTIONS = "macros/roar/roar_collections.sql"
@@ -72,56 +74,45 @@ class Mutation:
 
 # -- who sees what --------------------------------------------------------------------------------
 
-_OF_WHOEVER_IS_SEEN = (
-    "'membership.person_id in (select allowed.person_id from ' ~ ref(membership) ~ ' as allowed"
-    " where allowed.org_id = any((select caller.org_ids from caller)::' ~ org_type ~ '[]))'"
-)
-"""Any membership of a person who has one of those that are asked for."""
-
 _SCOPE = [
     Mutation(
         "few people: org_ids holds all organizations of the person, not those asked for",
-        SCOPE_MACRO,
-        """        is_asked_for,
-        '(select not caller.is_fenced and not caller.is_wide from caller)',
-""",
-        f"""        {_OF_WHOEVER_IS_SEEN},
-        '(select not caller.is_fenced and not caller.is_wide from caller)',
-""",
+        SCOPE_FUNCTIONS,
+        """        where membership.org_id = any(asked)
+        group by membership.person_id;""",
+        """        where membership.person_id in (
+            select allowed.person_id from {{ internal_schema() }}.{{ membership }} as allowed
+            where allowed.org_id = any(asked)
+        )
+        group by membership.person_id;""",
+        (SCOPE,),
+    ),
+    Mutation(
+        "few people: everybody is in scope",
+        SCOPE_FUNCTIONS,
+        "        where membership.org_id = any(asked)\n        group by membership.person_id;",
+        "        group by membership.person_id;",
         (SCOPE,),
     ),
     Mutation(
         "many people: the list of organizations is not asked for",
         SCOPE_MACRO,
-        "        '((select caller.is_everyone from caller) or ' ~ is_asked_for ~ ')',\n",
-        "",
+        "        or membership.org_id = any((select caller.org_ids from caller)::{{ scope.org_type }}[])\n",
+        "        or true\n",
         (SCOPE,),
     ),
     Mutation(
         "many people: a person without an organization is seen with any list",
         SCOPE_MACRO,
-        """        wide_person.person_id is not null
-        or (select caller.is_everyone from caller)
-""",
+        "        wide_person.person_id is not null\n",
         "        true\n",
         (SCOPE,),
     ),
     Mutation(
         "many people: narrow and wide both run",
         SCOPE_MACRO,
-        "(select not caller.is_fenced and not caller.is_wide from caller)",
-        "(select not caller.is_fenced from caller)",
-        (SCOPE,),
-    ),
-    Mutation(
-        "a bound role: org_ids holds all organizations of the person, not those asked for",
-        SCOPE_MACRO,
-        """        is_asked_for,
-        '(select caller.is_fenced from caller)',
-""",
-        f"""        {_OF_WHOEVER_IS_SEEN},
-        '(select caller.is_fenced from caller)',
-""",
+        "    and not (select breadth.is_wide from breadth)\n",
+        "",
         (SCOPE,),
     ),
     Mutation(
@@ -135,47 +126,68 @@ _SCOPE = [
         (ATTACKS,),
     ),
     Mutation(
-        "a bound role: filters on the person go below the scope",
-        SCOPE_MACRO,
-        """    {{ half_without_rows(2) }}
-    limit all offset 0
-""",
-        "",
-        (ATTACKS,),
-    ),
-    Mutation(
         "a bound role's plan shows what statistics say of everybody",
         SCOPE_MACRO,
-        "where\n    not {{ is_bound_when_planned() }}\n    and",
-        "where\n    not (select {{ is_bound_when_planned() }})\n    and",
+        "where\n    not {{ is_bound_when_planned() }}\n    and (select",
+        "where\n    not (select {{ is_bound_when_planned() }})\n    and (select",
         (ATTACKS,),
     ),
     Mutation(
         "a bound role's plan shows what statistics say of one person",
         SCOPE_MACRO,
-        "where not {{ is_bound_when_planned() }}\n{%- endif %}",
-        "where not (select {{ is_bound_when_planned() }})\n{%- endif %}",
+        "where\n    not {{ is_bound_when_planned() }}\n    and not",
+        "where\n    not (select {{ is_bound_when_planned() }})\n    and not",
         (ATTACKS,),
     ),
     Mutation(
-        "a plan made for a bound role shows nothing when another runs it",
+        "a bound caller is planned for as unbound, and the other way round",
         SCOPE_MACRO,
-        "scope.is_bound or {{ is_bound_when_planned() }} as is_fenced",
-        "scope.is_bound as is_fenced",
+        "where {{ is_bound_when_planned() }}\n\nunion all",
+        "where not {{ is_bound_when_planned() }}\n\nunion all",
+        (SCOPE, BIND),
+    ),
+    Mutation(
+        "a kept plan that was made for another role is run",
+        "macros/scope/caller_scope.sql",
+        "where not exists (",
+        "where true or not exists (",
         (BIND,),
     ),
     Mutation(
-        "a plan made for a bound role shows nobody to whoever may see everybody",
-        SCOPE_MACRO,
-        "{{ is_bound_when_planned() }} and (select caller.is_everyone from caller)",
-        "false",
+        "bindings have no row level security, so a plan is kept for every role",
+        "macros/scope/bindings.sql",
+        "            alter table {{ internal_schema() }}.{{ table }} enable row level security;\n",
+        "            null;\n",
         (BIND,),
     ),
     Mutation(
         "whoever takes on a bound role is planned for as unbound",
-        SCOPE_FUNCTION,
-        "where role_name in (session_user, current_setting('role')::name)",
-        "where role_name in (session_user, current_user)",
+        SCOPE_FUNCTIONS,
+        "membership.member in (quote_ident(session_user)::regrole, quote_ident(current_user)::regrole)",
+        "membership.member = quote_ident(session_user)::regrole",
+        (BIND,),
+    ),
+    Mutation(
+        "a function that runs as its bound owner is planned for as unbound",
+        SCOPE_FUNCTIONS,
+        "'', '', 'boolean', 'immutable', body)",
+        "'', '', 'boolean', 'immutable', body, runs_as_owner=true)",
+        (BIND,),
+    ),
+    Mutation(
+        "the mark of a bound role counts for nothing",
+        SCOPE_FUNCTIONS,
+        """                    exists (
+                        select from pg_catalog.pg_auth_members as membership""",
+        """                    false and exists (
+                        select from pg_catalog.pg_auth_members as membership""",
+        (BIND,),
+    ),
+    Mutation(
+        "a new role of an old name has the old binding",
+        SCOPE_FUNCTIONS,
+        "on bound.role_name = role.rolname and coalesce(bound.role_oid, role.oid) = role.oid",
+        "on bound.role_name = role.rolname",
         (BIND,),
     ),
     Mutation(
@@ -186,10 +198,17 @@ _SCOPE = [
         (SCOPE,),
     ),
     Mutation(
+        "few people: an organization as often as the person has roles in it",
+        SCOPE_FUNCTIONS,
+        "array_agg(distinct membership.org_id order by membership.org_id)",
+        "array_agg(membership.org_id order by membership.org_id)",
+        (SCOPE,),
+    ),
+    Mutation(
         "org_ids is null where a person has no organization",
         SCOPE_MACRO,
-        "coalesce(wide_person.org_ids, '{}'::{{ org_type }}[]) as org_ids",
-        "wide_person.org_ids",
+        "coalesce(wide_person.org_ids, '{}'::\" ~ scope.org_type ~ \"[]) as org_ids",
+        "wide_person.org_ids as org_ids",
         (SCOPE,),
     ),
     Mutation(
@@ -244,40 +263,42 @@ _SCOPE = [
     Mutation(
         "asking for everybody without the right to shows nothing instead of failing",
         SCOPE_FUNCTION,
-        """                raise insufficient_privilege using
-                    message = setting_name || ' = * asks for every organization, and '
-                        || current_user || ' may not',
-                    hint = 'Name the organizations instead, or ask an administrator for"""
-        """ membership of timeback_unrestricted.';
-""",
-        "                return;\n",
+        "                raise insufficient_privilege using\n",
+        "                return;\n                raise insufficient_privilege using\n",
         (SCOPE,),
     ),
     Mutation(
         "anybody may ask for everybody",
-        CALLER_SCOPE,
-        "            and pg_catalog.pg_has_role(current_user, pg_roles.oid, 'member')\n",
-        "",
+        SCOPE_FUNCTIONS,
+        "unrestricted.rolname = 'timeback_unrestricted'\n                and (",
+        "unrestricted.rolname = 'timeback_unrestricted'\n                and (true or",
         (SCOPE,),
     ),
     Mutation(
         "whoever logged in may ask for everybody, whatever role is set",
-        CALLER_SCOPE,
-        "pg_has_role(current_user, pg_roles.oid, 'member')",
-        "pg_has_role(session_user, pg_roles.oid, 'member')",
+        SCOPE_FUNCTIONS,
+        "pg_has_role(caller, unrestricted.oid, 'usage')",
+        "pg_has_role(session_user, unrestricted.oid, 'usage')",
         (SCOPE,),
     ),
     Mutation(
+        "a membership that gives nothing lets its member ask for everybody",
+        SCOPE_FUNCTIONS,
+        "case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end",
+        "'member'",
+        (BIND,),
+    ),
+    Mutation(
         "SET ROLE sheds the binding of the login",
-        CALLER_SCOPE,
-        "    from {{ internal_schema() }}.{{ table }}\n    where role_name in (current_user, session_user)",
-        "    from {{ internal_schema() }}.{{ table }}\n    where role_name = current_user",
+        SCOPE_FUNCTIONS,
+        "                role.rolname in (caller, session_user)\n",
+        "                role.rolname = caller\n",
         (SCOPE,),
     ),
     Mutation(
         "two bindings add up",
-        CALLER_SCOPE,
-        "having count(*) = (select count(*) from bound_role)",
+        SCOPE_FUNCTIONS,
+        "having count(*) = cardinality(bound_roles)",
         "having count(*) > 0",
         (SCOPE,),
     ),
@@ -376,11 +397,7 @@ _SCOPE = [
     Mutation(
         "a dataset goes around the scope",
         "models/datasets/people/student_schools.sql",
-        """{{ scope_to_caller(
-    relation=ref('int_student_school'),
-    person='student_id',
-    columns=['student_id', 'school_id', 'school_name', 'link_kind', 'begin_date', 'end_date']
-) }}""",
+        """{{ scoped(ref('int_student_school'), 'student_id', grouped=true) }}""",
         """select
     student_id,
     school_id,
@@ -543,15 +560,14 @@ _RIGHTS = [
     ),
     Mutation(
         "a later binding adds to the earlier one",
-        BINDING,
-        """            conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
-""",
-        "",
+        BINDING_CHANGES,
+        "            _delete_rows(catalog, scope, role)\n",
+        "            pass\n",
         (BIND,),
     ),
     Mutation(
         "an organization that is unknown can be bound",
-        BINDING,
+        BINDING_CATALOG,
         """    if unknown:
         raise TimebackError(
             f"The operational""",
@@ -562,37 +578,37 @@ _RIGHTS = [
     ),
     Mutation(
         "an organization of ROAR that is unknown can be bound",
-        BINDING,
+        BINDING_CATALOG,
         "    if missing:\n",
         "    if False:\n",
         (BIND,),
     ),
     Mutation(
         "a role's default scope can go beyond its binding",
-        BINDING,
+        BINDING_CATALOG,
         "    if beyond:\n",
         "    if False:\n",
         (BIND,),
     ),
     Mutation(
         "whoever is unbound reads on",
-        BINDING,
+        BINDING_CHANGES,
         "            if not keep_access:\n",
         "            if False:\n",
         (BIND,),
     ),
     Mutation(
         "whoever reads by another way is unbound",
-        BINDING,
+        BINDING_CHANGES,
         "    if still_reads:\n",
         "    if False:\n",
         (BIND,),
     ),
     Mutation(
         "an unbound role keeps its default scope",
-        BINDING,
-        "                if _default(conn, role, setting) is not None:\n                    _reset",
-        "                if False:\n                    _reset",
+        BINDING_CHANGES,
+        "scopes().values():\n                if default_scope(conn, role, scope.setting) is not None:\n",
+        "scopes().values():\n                if False:\n",
         (BIND,),
     ),
     Mutation(
@@ -640,7 +656,7 @@ _RIGHTS = [
     Mutation(
         "lint: a view that reads a setting by itself is no finding",
         CATALOG_LINT,
-        "                and called.object not like '%%.int_caller_scope'\n",
+        "                and pg_proc.proname = 'current_setting'\n",
         "                and false\n",
         (LINT,),
     ),
@@ -682,8 +698,8 @@ _RIGHTS = [
     Mutation(
         "lint: a binding of a role that is gone is no finding",
         CATALOG_LINT,
-        "        where bound.role_name not in (select rolname from pg_catalog.pg_roles)\n",
-        "        where false\n",
+        "            role.oid is null\n            or bool_or(bound.role_oid",
+        "            false\n            or bool_or(bound.role_oid",
         (LINT,),
     ),
 ]
@@ -711,8 +727,8 @@ _ROWS = [
     Mutation(
         "two columns of a dataset are in another order",
         "models/datasets/mastery/placement_results.sql",
-        "'student_id', 'subject_id',",
-        "'subject_id', 'student_id',",
+        "{{ scoped(ref('int_student_placement'), 'student_id') }}",
+        "select subject_id, student_id from {{ ref('int_student_placement') }}",
         (CONTRACTS,),
     ),
     Mutation(
@@ -1009,31 +1025,31 @@ _INSIGHTS = [
     Mutation(
         "cheating that overlaps counts twice",
         f"{_INTERMEDIATE}session_insight_time.sql",
-        "('cheating', insight.is_cheating, true)",
-        "('cheating', insight.is_cheating, false)",
+        "round({{ seconds_covered('total.cheating_ranges') }}) as cheating_sec",
+        "round(total.waste_sec) as cheating_sec",
     ),
     Mutation(
         "waste that overlaps counts once",
         f"{_INTERMEDIATE}session_insight_time.sql",
-        "('waste', insight.is_waste, false)",
-        "('waste', insight.is_waste, true)",
+        "round(total.waste_sec) as waste_sec",
+        "round({{ seconds_covered('total.cheating_ranges') }}) as waste_sec",
     ),
     Mutation(
         "each insight is rounded before the sum",
         f"{_INTERMEDIATE}session_insight_time.sql",
-        "sum(extract(epoch from ended_at_time - started_at_time))",
-        "sum(round(extract(epoch from ended_at_time - started_at_time)))",
+        "sum(extract(epoch from insight.ended_at_time - insight.started_at_time))",
+        "sum(round(extract(epoch from insight.ended_at_time - insight.started_at_time)))",
     ),
     Mutation(
         "a session without a second of it has a row",
-        f"{_INTERMEDIATE}session_insight_time.sql",
-        "where duration_sec > 0",
-        "where duration_sec >= 0",
+        f"{_INTERMEDIATE}session_waste.sql",
+        "where waste_sec > 0",
+        "where waste_sec >= 0",
     ),
     Mutation(
         "another student's insights count in a session",
         f"{_INTERMEDIATE}session_insight_time.sql",
-        "            and student_interval.student_id = session_student.student_id\n",
+        "        and insight.student_id = session_student.student_id\n",
         "",
     ),
     Mutation(
@@ -1064,15 +1080,15 @@ _ROAR = [
     Mutation(
         "ROAR: the runs of guests are seen by those who see a user of that id",
         "models/datasets/roar/roar_guest_runs.sql",
-        "membership='int_roar_guest_current_organization'",
-        "membership='int_roar_user_current_organization'",
+        "people='roar_guest'",
+        "people='roar_user'",
         (ROAR,),
     ),
     Mutation(
         "ROAR: a deleted user is seen by those who see a user of that id",
         "models/datasets/roar/roar_deleted_users.sql",
-        "membership='int_roar_deleted_user_current_organization'",
-        "membership='int_roar_user_current_organization'",
+        "people='roar_deleted_user'",
+        "people='roar_user'",
         (ROAR,),
     ),
     Mutation(

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from timeback_analytics.artifacts import read_json
+from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 
 OF_OTHERS = {
@@ -183,6 +184,24 @@ RULES = (
         """,
     ),
     Rule(
+        "flattened",
+        "A scoped view that is a UNION ALL has a WITH, LIMIT or ORDER BY at its top: without one Postgres "
+        "merges it into the query around it, barrier and all.",
+        # of the fields of a stored query, cteList comes before those of any query within it, the others after
+        r"""
+        select our_relation.object, 'is a UNION ALL that loses its barrier: it has no WITH at its top'
+        from our_relation
+        inner join asks_who_calls on our_relation.oid = asks_who_calls.oid
+        inner join pg_catalog.pg_rewrite on our_relation.oid = pg_rewrite.ev_class
+        cross join lateral (select pg_rewrite.ev_action::text) as stored (query)
+        where
+            substring(stored.query from ':cteList (<>|\()') = '<>'
+            and starts_with(regexp_replace(stored.query, '^.*:setOperations ', ''), '{')
+            and starts_with(regexp_replace(stored.query, '^.*:limitCount ', ''), '<>')
+            and starts_with(regexp_replace(stored.query, '^.*:sortClause ', ''), '<>')
+        """,
+    ),
+    Rule(
         "invoker",
         "No view runs with the caller's rights (security_invoker): readers would need rights on the "
         "tables behind.",
@@ -228,8 +247,8 @@ RULES = (
     Rule(
         "functions",
         "A view calls functions of Postgres, of an extension or of the deploying role alone, and no "
-        "volatile one: another's function could be replaced under it. Who is asking is read in "
-        "int_caller_scope and int_roar_caller_scope alone.",
+        "volatile one: another's function could be replaced under it. None reads a setting: the functions of "
+        "the scope do.",
         """
         select distinct
             called.object,
@@ -249,8 +268,6 @@ RULES = (
             or (
                 pg_proc.pronamespace = 'pg_catalog'::regnamespace
                 and pg_proc.proname = 'current_setting'
-                and called.object not like '%%.int_caller_scope'
-                and called.object not like '%%.int_roar_caller_scope'
             )
             or (
                 pg_proc.pronamespace <> 'pg_catalog'::regnamespace
@@ -268,8 +285,8 @@ RULES = (
     Rule(
         "search path",
         "Functions of ours have a search_path of their own that ends in pg_temp: what they name cannot be "
-        "another's of the same name. They run with the caller's rights, but for the one that tells whether "
-        "the caller is bound.",
+        "another's of the same name. They run with the caller's rights, but for those that read memberships "
+        "and bindings.",
         """
         select
             our_function.object,
@@ -280,8 +297,7 @@ RULES = (
         from (
             select
                 *,
-                prosecdef
-                and (is_published or proname <> 'is_bound_when_planned' or pronargs > 0) as runs_as_owner
+                prosecdef and (is_published or proname <> all(%(as_owner)s::text[])) as runs_as_owner
             from our_function
         ) as our_function
         where
@@ -373,18 +389,34 @@ RULES = (
     ),
     Rule(
         "bindings",
-        "Every bound role exists. A binding goes by name: a role that was renamed is bound no more.",
+        "Every role that a binding names is the role that was bound, and is marked as bound on the whole "
+        "server (timeback_bound), without the right to take the mark off.",
         """
         select
             bound.role_name::text,
-            'is bound and no role of this server: dropped, or renamed and now unbound'
+            case
+                when role.oid is null
+                    then 'is bound and no role of this server: dropped, or renamed, and then it sees nothing'
+                when bool_or(bound.role_oid <> role.oid)
+                    then 'is not the role of this name that was bound, and sees nothing until it is bound'
+                when bool_or(membership.admin_option)
+                    then 'is bound and may grant timeback_bound, so it can unbind itself'
+                else 'is bound and no member of timeback_bound: in another database it is not bound'
+            end
         from (
-            select role_name from {internal}.scope_binding
+            select role_name, role_oid from {internal}.scope_binding
             union all
-            select role_name from {internal}.roar_scope_binding
+            select role_name, role_oid from {internal}.roar_scope_binding
         ) as bound
-        where bound.role_name not in (select rolname from pg_catalog.pg_roles)
-        group by bound.role_name
+        left join pg_catalog.pg_roles as role on bound.role_name = role.rolname
+        left join pg_catalog.pg_auth_members as membership
+            on role.oid = membership.member and membership.roleid = to_regrole('timeback_bound')
+        group by bound.role_name, role.oid
+        having
+            role.oid is null
+            or bool_or(bound.role_oid <> role.oid)
+            or bool_or(membership.admin_option)
+            or count(membership.roleid) = 0
         """,
     ),
 )
@@ -408,6 +440,14 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
         "published": schema,
         "internal": f"{schema}_internal",
         "documented": json.dumps(_documented(manifest)),
+        "as_owner": [
+            function
+            for scope in scopes().values()
+            for function in (
+                f"{scope.name}_scope_of",
+                *(f"{people}{task}" for people in scope.people for task in ("_in_scope", "_scope_is_wide")),
+            )
+        ],
     }
     deployed = conn.execute(
         """select pg_class.oid is not null and has_schema_privilege(pg_namespace.oid, 'usage')

@@ -22,6 +22,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope, walk_in_scope
 
 from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 
 
@@ -104,6 +105,24 @@ class _Models:
                 f"{table.db}.{table.name} is neither a model nor a source of the project, so the "
                 "lineage of what reads it is unknown."
             ) from None
+
+    def of_table(self, table: exp.Table, column: str) -> frozenset[str]:
+        """The lineage of a column of what stands in a FROM: a model, a source or a function of the scope.
+
+        The function of the people in scope gives persons and their organizations, out of their memberships;
+        who is asking comes from no table.
+        """
+        if not isinstance(table.this, exp.Anonymous):
+            return self.origins(self.id_of(table), column)
+        memberships = {
+            f"{people}_in_scope": membership
+            for scope in scopes().values()
+            for people, membership in scope.people.items()
+        }
+        if table.this.name not in memberships:
+            return frozenset()
+        membership = self._ids[table.db, memberships[table.this.name]]
+        return self.origins(membership, {"org_ids": "org_id"}.get(column, column))
 
     def _query(self, unique_id: str) -> _Query:
         if unique_id not in self._queries:
@@ -205,7 +224,7 @@ class _Query:
             if source is None:
                 raise TimebackError(f"{column.sql(dialect='postgres')} is a column of nothing in its query.")
             if isinstance(source, exp.Table):
-                yield from self._models.origins(self._models.id_of(source), name)
+                yield from self._models.of_table(source, name)
             else:
                 names = _names(source)
                 yield from self._output(source, names.index(name) if name in names else 0)

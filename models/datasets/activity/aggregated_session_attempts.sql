@@ -1,7 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_session_attempt'),
-    person='student_id',
-    columns=[
-        'session_id', 'student_id', 'date', 'total_questions_answered', 'total_questions_correct', 'avg_duration_sec',
-    ]
-) }}
+{{ scoped(ref('int_session_attempt'), 'student_id', grouped=true, wide_from=0.5) }}

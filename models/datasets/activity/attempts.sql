@@ -1,7 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_attempt'),
-    person='student_id',
-    columns=[
-        'student_id', 'resource_id', 'session_id', 'date', 'start_time', 'end_time', 'duration_sec', 'is_correct',
-    ]
-) }}
+{{ scoped(ref('int_attempt'), 'student_id', wide_from=0.5) }}

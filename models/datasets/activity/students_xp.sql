@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_xp_total'),
-    person='student_id',
-    columns=['student_id', 'learning_app_id', 'session_id', 'date', 'total_value']
-) }}
+{{ scoped(ref('int_xp_total'), 'student_id', grouped=true, wide_from=0.5) }}

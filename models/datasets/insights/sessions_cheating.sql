@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_session_cheating'),
-    person='student_id',
-    columns=['session_id', 'cheating_duration_sec']
-) }}
+{{ scoped(ref('int_session_cheating'), 'student_id', wide_from=0.5) }}

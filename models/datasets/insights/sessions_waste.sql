@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_session_waste'),
-    person='student_id',
-    columns=['session_id', 'waste_duration_sec']
-) }}
+{{ scoped(ref('int_session_waste'), 'student_id', wide_from=0.5) }}

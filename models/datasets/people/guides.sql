@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_guide'),
-    person='id',
-    columns=['id', 'name', 'email']
-) }}
+{{ scoped(ref('int_guide'), 'id') }}

@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_student'),
-    person='id',
-    columns=['id', 'name', 'email']
-) }}
+{{ scoped(ref('int_student'), 'id') }}

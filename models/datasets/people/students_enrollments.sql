@@ -1,5 +1,1 @@
-{{ scope_to_caller(
-    relation=ref('int_student_organization'),
-    person='student_id',
-    columns=['student_id', 'organization_name']
-) }}
+{{ scoped(ref('int_student_organization'), 'student_id', grouped=true) }}

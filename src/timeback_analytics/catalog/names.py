@@ -16,6 +16,8 @@ READER = "timeback_reader"
 """The role that may select from the published views, and nothing else."""
 UNRESTRICTED = "timeback_unrestricted"
 """The role whose members may ask for every row."""
+BOUND = "timeback_bound"
+"""The role whose members are bound, on the whole server."""
 
 
 def internal_schema(published: str) -> str:
