@@ -706,7 +706,6 @@ _RIGHTS = [
 
 # -- what the rows say ----------------------------------------------------------------------------
 
-_INTERMEDIATE = "models/intermediate/int_"
 _STAGING = "models/staging/stg_"
 
 _ROWS = [
@@ -718,7 +717,7 @@ _ROWS = [
     ),
     Mutation(
         "student and guide change places",
-        f"{_INTERMEDIATE}student_guide.sql",
+        "models/intermediate/people/int_student_guide.sql",
         "    coalesce(student.name, '') as student_name,\n    relationship.guide_id,\n"
         "    coalesce(guide.name, '') as guide_name,\n",
         "    coalesce(guide.name, '') as student_name,\n    relationship.guide_id,\n"
@@ -733,13 +732,13 @@ _ROWS = [
     ),
     Mutation(
         "a student is whoever has a role",
-        f"{_INTERMEDIATE}student.sql",
+        "models/intermediate/people/int_student.sql",
         " and held.role = 'student'",
         "",
     ),
     Mutation(
         "a student whose role has ended is none",
-        f"{_INTERMEDIATE}student.sql",
+        "models/intermediate/people/int_student.sql",
         " and held.role = 'student'",
         " and held.role = 'student' and held.status = 'active'",
     ),
@@ -760,55 +759,55 @@ _ROWS = [
     ),
     Mutation(
         "enrollments of teachers are in class_enrollments",
-        f"{_INTERMEDIATE}student_enrollment.sql",
+        "models/intermediate/roster/int_student_enrollment.sql",
         "\nwhere role = 'student'",
         "",
     ),
     Mutation(
         "an open enrollment does not keep the course going",
-        f"{_INTERMEDIATE}course_enrollment.sql",
+        "models/intermediate/roster/int_course_enrollment.sql",
         "case when bool_and(enrollment.end_date is not null) then max(enrollment.end_date) end as end_date",
         "max(enrollment.end_date) as end_date",
     ),
     Mutation(
         "a class with two subjects counts twice",
-        f"{_INTERMEDIATE}course_enrollment.sql",
+        "models/intermediate/roster/int_course_enrollment.sql",
         "count(distinct enrollment.class_id) as class_count",
         "count(enrollment.class_id) as class_count",
     ),
     Mutation(
         "an attachment is there as often as it is recorded",
-        f"{_INTERMEDIATE}student_school.sql",
+        "models/intermediate/people/int_student_school.sql",
         "select distinct\n",
         "select\n",
     ),
     Mutation(
         "a student at two schools' classes counts by record",
-        f"{_INTERMEDIATE}school_student.sql",
+        "models/intermediate/roster/int_school_student.sql",
         "select distinct\n",
         "select\n",
     ),
     Mutation(
         "admission by a secondary role comes before that by a primary one",
-        f"{_INTERMEDIATE}student_start_date.sql",
+        "models/intermediate/people/int_student_start_date.sql",
         "            min(coalesce(admission_date, begin_date)) filter (where is_primary),\n",
         "",
     ),
     Mutation(
         "an empty report counts as a report",
-        f"{_INTERMEDIATE}student_start_date.sql",
+        "models/intermediate/people/int_student_start_date.sql",
         "report_url <> ''",
         "report_url is not null",
     ),
     Mutation(
         "the last attempt and not the first",
-        f"{_INTERMEDIATE}first_attempt.sql",
+        "models/intermediate/activity/int_first_attempt.sql",
         "            ) < (\n",
         "            ) > (\n",
     ),
     Mutation(
         "attempts that tie are all shown",
-        f"{_INTERMEDIATE}first_attempt.sql",
+        "models/intermediate/activity/int_first_attempt.sql",
         """                coalesce(earlier.attempt_count, 0),
                 earlier.attempt_id collate "C"
             ) < (""",
@@ -818,7 +817,7 @@ _ROWS = [
     ),
     Mutation(
         "the lowest attempt id by the server's collation",
-        f"{_INTERMEDIATE}first_attempt.sql",
+        "models/intermediate/activity/int_first_attempt.sql",
         """                coalesce(earlier.attempt_count, 0),
                 earlier.attempt_id collate "C"
             ) < (
@@ -841,19 +840,19 @@ _ROWS = [
     ),
     Mutation(
         "the oldest score and not the newest",
-        f"{_INTERMEDIATE}newest_score.sql",
+        "models/intermediate/activity/int_newest_score.sql",
         '(newer.date_created, newer.score_id collate "C") > (',
         '(newer.date_created, newer.score_id collate "C") < (',
     ),
     Mutation(
         "a score beyond the maximum is correct",
-        f"{_INTERMEDIATE}newest_score.sql",
+        "models/intermediate/activity/int_newest_score.sql",
         "score.score_given = score.max_score",
         "score.score_given >= score.max_score",
     ),
     Mutation(
         "the clock wins over the client's duration",
-        f"{_INTERMEDIATE}attempt_live.sql",
+        "models/intermediate/activity/int_attempt_live.sql",
         """        round({{ iso_duration_seconds('first_attempt.client_duration') }}),
         case
             when first_attempt.end_time >= first_attempt.start_time
@@ -876,19 +875,19 @@ _ROWS = [
     ),
     Mutation(
         "an attempt has the session of an event that acted on it alone",
-        f"{_INTERMEDIATE}attempt_event.sql",
+        "models/intermediate/activity/int_attempt_event.sql",
         "select\n    generated_id as attempt_id,",
         "select\n    null::text as attempt_id,",
     ),
     Mutation(
         "every attempt counts as a question",
-        f"{_INTERMEDIATE}session_attempt.sql",
+        "models/intermediate/activity/int_session_attempt.sql",
         "inner join {{ ref('stg_caliper_assessment_item') }}",
         "left join {{ ref('stg_caliper_assessment_item') }}",
     ),
     Mutation(
         "an attempt without a score counts as answered",
-        f"{_INTERMEDIATE}session_attempt.sql",
+        "models/intermediate/activity/int_session_attempt.sql",
         "count(attempt.is_correct) as total_questions_answered",
         "count(*) as total_questions_answered",
     ),
@@ -900,7 +899,7 @@ _ROWS = [
     ),
     Mutation(
         "a session is as many rows as insight sessions",
-        f"{_INTERMEDIATE}session.sql",
+        "models/intermediate/activity/int_session.sql",
         "from {{ ref('stg_caliper_session') }} as session\n",
         "from {{ ref('stg_caliper_session') }} as session\n"
         "left join {{ ref('stg_insights_session') }} as told on session.session_id = told.session_id\n",
@@ -922,13 +921,13 @@ _ROWS = [
     ),
     Mutation(
         "XP without an event is left out",
-        f"{_INTERMEDIATE}xp_entry_live.sql",
+        "models/intermediate/activity/int_xp_entry_live.sql",
         "left join {{ ref('stg_caliper_event') }}",
         "inner join {{ ref('stg_caliper_event') }}",
     ),
     Mutation(
         "a relation of any kind is containment",
-        f"{_INTERMEDIATE}resource_containment.sql",
+        "models/intermediate/curriculum/int_resource_containment.sql",
         "\nwhere relationship_type = 'isPartOf'",
         "",
     ),
@@ -946,25 +945,25 @@ _ROWS = [
     ),
     Mutation(
         "a course in two subjects keeps the last",
-        f"{_INTERMEDIATE}course_subject.sql",
+        "models/intermediate/curriculum/int_course_subject.sql",
         "containment.item_order asc nulls last",
         "containment.item_order desc nulls last",
     ),
     Mutation(
         "a grade is shown before the placement is completed",
-        f"{_INTERMEDIATE}student_placement.sql",
+        "models/intermediate/mastery/int_student_placement.sql",
         "case when placement_status = 'Completed' then grade_id end as grade_id",
         "grade_id",
     ),
     Mutation(
         "a badge counts as mastery",
-        f"{_INTERMEDIATE}student_mastery.sql",
+        "models/intermediate/mastery/int_student_mastery.sql",
         "\nwhere achievement.achievement_type in ('StandardMastery', 'CurriculumMastery')",
         "",
     ),
     Mutation(
         "mastery is rounded to one decimal",
-        f"{_INTERMEDIATE}student_mastery.sql",
+        "models/intermediate/mastery/int_student_mastery.sql",
         "round(credential.result_value * 100, 2)",
         "round(credential.result_value * 100, 1)",
     ),
@@ -975,92 +974,92 @@ _ROWS = [
 _INSIGHTS = [
     Mutation(
         "an insight that waits for review is confirmed",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         " and config.requires_review",
         " and false",
         models="int_confirmed_insight+",
     ),
     Mutation(
         "the first review counts and not the latest",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         "order by review.reviewed_at desc, review.review_id desc",
         "order by review.reviewed_at asc, review.review_id asc",
     ),
     Mutation(
         "whatever is no false positive is confirmed",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         ") = 'TruePositive'",
         ") <> 'FalsePositive'",
     ),
     Mutation(
         "a hidden insight is shown",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         "        insight.is_visible\n",
         "        true\n",
     ),
     Mutation(
         "an insight that ends before it starts is shown",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         "        and insight.ended_at_time >= insight.started_at_time\n",
         "",
     ),
     Mutation(
         "an insight without length is left out",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         "insight.ended_at_time >= insight.started_at_time",
         "insight.ended_at_time > insight.started_at_time",
     ),
     Mutation(
         "an internal type is shown",
-        f"{_INTERMEDIATE}external_insight.sql",
+        "models/intermediate/insights/int_external_insight.sql",
         "\nwhere insight_type.visibility = 'external'",
         "",
     ),
     Mutation(
         "a rule of proctoring is broken outside proctoring",
-        f"{_INTERMEDIATE}confirmed_insight.sql",
+        "models/intermediate/insights/int_confirmed_insight.sql",
         "category = 'Proctoring' and is_proctored as is_proctoring",
         "category = 'Proctoring' as is_proctoring",
     ),
     Mutation(
         "cheating that overlaps counts twice",
-        f"{_INTERMEDIATE}session_insight_time.sql",
+        "models/intermediate/insights/int_session_insight_time.sql",
         "round({{ seconds_covered('total.cheating_ranges') }}) as cheating_sec",
         "round(total.waste_sec) as cheating_sec",
     ),
     Mutation(
         "waste that overlaps counts once",
-        f"{_INTERMEDIATE}session_insight_time.sql",
+        "models/intermediate/insights/int_session_insight_time.sql",
         "round(total.waste_sec) as waste_sec",
         "round({{ seconds_covered('total.cheating_ranges') }}) as waste_sec",
     ),
     Mutation(
         "each insight is rounded before the sum",
-        f"{_INTERMEDIATE}session_insight_time.sql",
+        "models/intermediate/insights/int_session_insight_time.sql",
         "sum(extract(epoch from insight.ended_at_time - insight.started_at_time))",
         "sum(round(extract(epoch from insight.ended_at_time - insight.started_at_time)))",
     ),
     Mutation(
         "a session without a second of it has a row",
-        f"{_INTERMEDIATE}session_waste.sql",
+        "models/intermediate/insights/int_session_waste.sql",
         "where waste_sec > 0",
         "where waste_sec >= 0",
     ),
     Mutation(
         "another student's insights count in a session",
-        f"{_INTERMEDIATE}session_insight_time.sql",
+        "models/intermediate/insights/int_session_insight_time.sql",
         "        and insight.student_id = session_student.student_id\n",
         "",
     ),
     Mutation(
         "what is written for staff is a recommendation to the student",
-        f"{_INTERMEDIATE}student_recommendation.sql",
+        "models/intermediate/insights/int_student_recommendation.sql",
         "\nwhere visibility = 'student'",
         "",
     ),
     Mutation(
         "every insight is a journal",
-        f"{_INTERMEDIATE}student_journal.sql",
+        "models/intermediate/insights/int_student_journal.sql",
         "\nwhere slug = 'Journal'",
         "",
     ),
