@@ -10,8 +10,6 @@ unexport PYTHONPATH PYTHONHOME
 
 BIN := .venv/bin
 DBT := $(BIN)/dbt
-# models and sources alone: compiling every test as well would take longer and add nothing
-GENERATE_DOCS := $(DBT) docs generate --static --select resource_type:model resource_type:source --profiles-dir . --target embedded
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 # The environment is recreated when what it is made from changes, or when the project moves. What only
 # tests and checks need, twice as much again, comes with the first make test or make lint.
@@ -59,9 +57,7 @@ run: $(STAMP)
 	@echo 'dbt reads the project first, which takes half a minute after a change'
 	$(DBT) seed --profiles-dir . --target embedded
 	$(DBT) run --profiles-dir . --target embedded
-	$(GENERATE_DOCS)
-	$(BIN)/timeback lineage
-	$(BIN)/timeback docs
+	$(BIN)/timeback docs --target embedded
 	@echo
 	@$(BIN)/timeback status
 
@@ -77,9 +73,7 @@ line-coverage: $(DEV_STAMP)
 
 docs: $(STAMP)
 	$(BIN)/timeback setup
-	$(GENERATE_DOCS)
-	$(BIN)/timeback lineage
-	$(BIN)/timeback docs
+	$(BIN)/timeback docs --target embedded
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

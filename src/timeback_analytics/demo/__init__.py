@@ -3,6 +3,6 @@
 demo/README.md in the project says what the files are, and what each table has from which.
 """
 
-from timeback_analytics.demo.build import Demo, build_demo
+from timeback_analytics.demo.build import Demo, build_demo, holds_demo_alone
 
-__all__ = ["Demo", "build_demo"]
+__all__ = ["Demo", "build_demo", "holds_demo_alone"]

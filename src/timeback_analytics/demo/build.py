@@ -111,6 +111,12 @@ def build_demo(
         return Demo(row_counts, True, schema, {})
 
 
+def holds_demo_alone(conn: psycopg.Connection, schema: str) -> bool:
+    """Whether every row of the operational schema is the demo's; not where there are none."""
+    known_digest, known_counts = _read_state(conn, schema)
+    return known_digest is not None and _count_rows(conn, schema) == known_counts
+
+
 def _write(conn: psycopg.Connection, schema: str, report: Report) -> None:
     rows = OperationalRows(conn, schema)
 

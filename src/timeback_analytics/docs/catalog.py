@@ -10,12 +10,24 @@ from typing import Any
 
 from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.catalog.names import SCOPE_SETTING
+from timeback_analytics.docs.gaps import gaps, lineage_gaps, listed
 from timeback_analytics.errors import TimebackError
 
 PROJECT = "timeback_analytics"
 
 Lineage = Mapping[str, Mapping[str, list[str]]]
 """{dataset: {column: [table.column, ...]}}"""
+
+
+PERSONAL = {
+    "identifier": "Stands for one person, session or family, and leads to all else that is known of them",
+    "directory": "Of the kind that FERPA lets a school designate as directory information",
+    "education_record": "About one student's learning or behaviour: an education record",
+    "staff": "About an employee: personal, but no education record",
+    "aggregate": "A total over many people; of a small school it may still point to one",
+    "none": "Read from a table that holds people, and about none of them",
+}
+"""What config.meta.pii of a column may say, and what each means."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +49,23 @@ class Column:
     leads_to: tuple[str, ...]
     """The columns that it joins with, as dataset.column."""
     in_grain: bool
+    pii: str
+    """What it tells of a person: a key of PERSONAL; empty where nothing is read from personal tables."""
+    synonyms: tuple[str, ...]
+    """Words that others use for it."""
 
     @property
     def read_for_it(self) -> tuple[str, ...]:
         """What the SQL reads beside the origin: conditions, orders, what a join makes equal."""
         return tuple(source for source in self.lineage if source not in self.origin)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who answers for a dataset."""
+
+    name: str
+    email: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +75,8 @@ class Dataset:
     name: str
     unique_id: str
     domain: str
+    label: str
+    """What it has, in a few words."""
     description: str
     grain: tuple[str, ...]
     scope: str
@@ -66,6 +92,8 @@ class Dataset:
     columns: tuple[Column, ...]
     deprecated_from: str
     replaced_by: str
+    synonyms: tuple[str, ...]
+    owner: Owner
 
     @property
     def title(self) -> str:
@@ -105,6 +133,9 @@ class Question:
     answer: str
     query: str
     datasets: tuple[str, ...]
+    synonyms: tuple[str, ...]
+    chart: Mapping[str, Any]
+    """How its answer is drawn: a Vega-Lite chart without data, and `alt`, what it shows; empty for none."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +160,17 @@ class Catalog:
     consumers: tuple[Consumer, ...]
     sources: dict[str, dict[str, str]] = field(repr=False)
     """Description of each column of each operational table; of the table itself under an empty name."""
+    personal_sources: frozenset[str]
+    """The operational tables whose rows are about persons."""
+    stored: bool
+    """Whether heavy facts are stored, and read as of the last run."""
+    made_at: str
+    """When dbt read the project, as it says it: 2026-11-28T13:00:00Z."""
+
+    @property
+    def has_roar(self) -> bool:
+        """Whether the reading assessment is part of the catalog."""
+        return any(domain.name == "roar" for domain in self.domains)
 
     @cached_property
     def datasets(self) -> dict[str, Dataset]:
@@ -176,12 +218,18 @@ def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
         if doc["package_name"] == PROJECT
     }
     nodes = published_models(manifest)
-    problems = [*_problems(nodes, docs), *_lineage_problems(nodes, lineage)]
+    problems = [*gaps(nodes, docs, PERSONAL), *lineage_gaps(nodes, lineage)]
     if problems:
         raise TimebackError(
             "The documentation has gaps:\n" + "\n".join(f"  {problem}" for problem in problems)
         )
-    datasets = sorted((_dataset(node, lineage) for node in nodes), key=lambda dataset: dataset.name)
+    owners = {
+        group["name"]: Owner(group["owner"]["name"] or "", group["owner"]["email"] or "")
+        for group in manifest["groups"].values()
+    }
+    datasets = sorted(
+        (_dataset(node, lineage, owners[node["group"]]) for node in nodes), key=lambda dataset: dataset.name
+    )
     names = {dataset.domain for dataset in datasets}
     order = [name.removeprefix("domain_") for name in docs if name.startswith("domain_")]
     domains = tuple(
@@ -207,48 +255,20 @@ def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
             }
             for source in sorted(manifest["sources"].values(), key=lambda source: source["name"])
         },
+        personal_sources=frozenset(
+            source["name"]
+            for source in manifest["sources"].values()
+            if source["config"]["meta"].get("personal")
+        ),
+        stored=any(
+            node["resource_type"] == "model" and node["config"]["materialized"] == "incremental"
+            for node in manifest["nodes"].values()
+        ),
+        made_at=manifest["metadata"]["generated_at"][:19] + "Z",
     )
 
 
-def _problems(nodes: list[dict[str, Any]], docs: Mapping[str, str]) -> Iterator[str]:
-    columns = {f"{node['name']}.{column}" for node in nodes for column in node["columns"]}
-    if "__overview__" not in docs:
-        yield "there is no doc block __overview__"
-    for node in sorted(nodes, key=lambda node: node["name"]):
-        name, meta = node["name"], node["config"]["meta"]
-        if not node["description"].strip():
-            yield f"{name}: no description"
-        if not str(meta.get("example_query") or "").strip():
-            yield f"{name}: no config.meta.example_query"
-        if f"domain_{meta.get('domain')}" not in docs:
-            yield f"{name}: there is no doc block domain_{meta.get('domain')} for its config.meta.domain"
-        for key in ("invariants", "rules", "traps"):
-            if not all(isinstance(text, str) for text in meta.get(key, [])):
-                yield f"{name}: config.meta.{key} has an entry that is no text; a colon in it wants quotes"
-        for column, targets in meta.get("joins", {}).items():
-            for target in _listed(targets):
-                if f"{name}.{column}" not in columns or target not in columns:
-                    yield f"{name}: config.meta.joins ties {column} to {target}; one of them does not exist"
-        for column in node["columns"].values():
-            if not column["description"].strip():
-                yield f"{name}.{column['name']}: no description"
-            if not column["data_type"]:
-                yield f"{name}.{column['name']}: no data_type"
-
-
-def _lineage_problems(nodes: list[dict[str, Any]], lineage: Lineage) -> Iterator[str]:
-    for node in sorted(nodes, key=lambda node: node["name"]):
-        name = node["name"]
-        if list(node["columns"]) != list(lineage.get(name, {})):
-            yield f"{name}: lineage.json knows other columns of it; `timeback lineage` writes it anew"
-            continue
-        for column in node["columns"].values():
-            for origin in column["config"]["meta"].get("origin", ()):
-                if origin not in lineage[name][column["name"]]:
-                    yield f"{name}.{column['name']}: its SQL does not read its documented origin {origin}"
-
-
-def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
+def _dataset(node: Mapping[str, Any], lineage: Lineage, owner: Owner) -> Dataset:
     meta = node["config"]["meta"]
     grain = tuple(meta.get("grain", ()))
     joins = meta.get("joins", {})
@@ -256,6 +276,7 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
         name=node["name"],
         unique_id=node["unique_id"],
         domain=meta["domain"],
+        label=meta["label"],
         description=node["description"].strip(),
         grain=grain,
         scope=meta.get("scope") or "",
@@ -274,20 +295,24 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage) -> Dataset:
                 null_when=column["config"]["meta"].get("null_when") or "",
                 unit=column["config"]["meta"].get("unit") or "",
                 example=_shown(column["config"]["meta"].get("example")),
-                values=tuple(_shown(value) for value in _listed(column["config"]["meta"].get("values", []))),
+                values=tuple(_shown(value) for value in listed(column["config"]["meta"].get("values", []))),
                 origin=tuple(column["config"]["meta"].get("origin", ())),
                 lineage=tuple(
                     dict.fromkeys(
                         [*column["config"]["meta"].get("origin", ()), *lineage[node["name"]][column["name"]]]
                     )
                 ),
-                leads_to=tuple(_listed(joins.get(column["name"], []))),
+                leads_to=tuple(listed(joins.get(column["name"], []))),
                 in_grain=column["name"] in grain,
+                pii=column["config"]["meta"].get("pii") or "",
+                synonyms=tuple(column["config"]["meta"].get("synonyms", ())),
             )
             for column in node["columns"].values()
         ),
         deprecated_from=str(node["deprecation_date"] or "")[:10],
         replaced_by=meta.get("replaced_by") or "",
+        synonyms=tuple(meta.get("synonyms", ())),
+        owner=owner,
     )
 
 
@@ -300,6 +325,8 @@ def _questions(manifest: Mapping[str, Any], schema: str) -> Iterator[Question]:
             answer=node["description"].strip(),
             query=re.sub(r"\{\{\s*ref\('(\w+)'\)\s*\}\}", rf"{schema}.\1", node["raw_code"]).strip(),
             datasets=tuple(dict.fromkeys(ref["name"] for ref in node["refs"])),
+            synonyms=tuple(node["config"]["meta"].get("synonyms", ())),
+            chart=node["config"]["meta"].get("chart") or {},
         )
 
 
@@ -324,10 +351,6 @@ def _title(name: str) -> str:
     return " ".join(
         {"xp": "XP", "case": "CASE", "roar": "ROAR"}.get(word, word.capitalize()) for word in name.split("_")
     )
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _shown(value: Any) -> str:

@@ -1,16 +1,15 @@
 """Diagrams of the catalog as SVG, which the pages hold and colour.
 
-igraph's Sugiyama layout says in which column a box stands, which box comes above which, and where a line
-passes between boxes; the rest is arithmetic with the size of the text. Pixels at normal size throughout.
+Graphviz, which is in pygraphviz's wheel, places the boxes of the larger ones and leads the lines around
+them; what stands in two or three columns is placed here. Pixels at normal size throughout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
-import igraph
+import pygraphviz
 from markupsafe import Markup, escape
 
 from timeback_analytics.docs.catalog import Catalog, Dataset
@@ -20,9 +19,10 @@ _CHARACTER = 7.3
 _ROW = 20
 _HEAD = 30
 _ROW_GAP = 22
+_FOOT = 6
 _MARGIN = 14
-_PULL = 0.85
-"""How far a box follows what it is tied to; the rest of the way it stays near the middle of the diagram."""
+_POINT = 1 / 72
+"""Graphviz wants gaps in inches; a pixel is a point to it."""
 
 
 @dataclass
@@ -40,12 +40,12 @@ class Box:
     @property
     def width(self) -> float:
         """Width that holds the longest text."""
-        return max(len(text) for text in (self.name, *self.rows)) * _CHARACTER + 30
+        return float(round(max(len(text) for text in (self.name, *self.rows)) * _CHARACTER + 30))
 
     @property
     def height(self) -> float:
         """Height of the heading and the rows."""
-        return _HEAD + len(self.rows) * _ROW + (6 if self.rows else 0)
+        return _HEAD + len(self.rows) * _ROW + (_FOOT if self.rows else 0)
 
     def row_y(self, row: str) -> float:
         """Where a line to this row ends; the heading's middle where there is no such row."""
@@ -68,22 +68,23 @@ class Line:
 
 @dataclass
 class Diagram:
-    """Boxes with places, and lines with the points that they pass."""
+    """Boxes with places, and lines."""
 
     title: str
     description: str
     boxes: dict[str, Box]
     lines: list[Line]
-    via: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    curves: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    """Bezier points of the lines, by number; a line without any goes straight from box to box."""
 
     def svg(self) -> Markup:
         """The diagram as an SVG element, with a title and a description for those who do not see it."""
         boxes = self.boxes.values()
-        passed = [y for points in self.via.values() for _, y in points]
-        shift_x = _MARGIN - min(box.x for box in boxes)
-        shift_y = _MARGIN - min([box.y for box in boxes] + passed)
-        width = shift_x + max(box.x + box.width for box in boxes) + _MARGIN
-        height = shift_y + max([box.y + box.height for box in boxes] + passed) + _MARGIN
+        points = [point for curve in self.curves.values() for point in curve]
+        shift_x = _MARGIN - min([box.x for box in boxes] + [x for x, _ in points])
+        shift_y = _MARGIN - min([box.y for box in boxes] + [y for _, y in points])
+        width = shift_x + max([box.x + box.width for box in boxes] + [x for x, _ in points]) + _MARGIN
+        height = shift_y + max([box.y + box.height for box in boxes] + [y for _, y in points]) + _MARGIN
         parts = [
             f'<svg class="diagram" role="group" aria-label="{escape(f"{self.title}. {self.description}")}" '
             f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">',
@@ -102,24 +103,7 @@ class Diagram:
         )
         if line.is_aside:
             label = f"{line.start}.{line.start_row} is read for {line.end}.{line.end_row}"
-        if start is end or start.x == end.x:
-            x, top, bottom = start.x + start.width, start.row_y(line.start_row), end.row_y(line.end_row)
-            end_x = end.x + end.width
-            right = max(x, end_x) + 26
-            path = (
-                f"M{x:.1f} {top:.1f}C{right:.1f} {top:.1f} {right:.1f} {bottom:.1f} {end_x:.1f} {bottom:.1f}"
-            )
-            tip = (end_x, bottom)
-        else:
-            forward = start.x < end.x
-            first = (start.x + (start.width if forward else 0), start.row_y(line.start_row))
-            last = (end.x + (0 if forward else end.width), end.row_y(line.end_row))
-            points = [first, *self.via.get(number, []), last]
-            path = f"M{first[0]:.1f} {first[1]:.1f}"
-            for (x1, y1), (x2, y2) in pairwise(points):
-                bend = (x2 - x1) / 2
-                path += f"C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
-            tip = last
+        path, tip = _path(self.curves[number]) if number in self.curves else _straight(line, start, end)
         kind = "line aside" if line.is_aside else "line"
         return (
             f'<g class="{kind}" data-ends="{escape(line.start)} {escape(line.end)}">'
@@ -143,17 +127,45 @@ class Diagram:
         )
 
 
-def whole(catalog: Catalog, href: Callable[[str], str]) -> Diagram:
-    """Every dataset and every documented join, names alone."""
+def _path(curve: list[tuple[float, float]]) -> tuple[str, tuple[float, float]]:
+    """Bezier points as SVG says them, and the last one."""
+    (x, y), *rest = curve
+    return f"M{x:.1f} {y:.1f}C" + " ".join(f"{x:.1f} {y:.1f}" for x, y in rest), curve[-1]
+
+
+def _straight(line: Line, start: Box, end: Box) -> tuple[str, tuple[float, float]]:
+    """The path of a line between boxes with nothing between them, and its end."""
+    top, bottom = start.row_y(line.start_row), end.row_y(line.end_row)
+    if start is end or start.x == end.x:
+        first, last = (start.x + start.width, top), (end.x + end.width, bottom)
+        bends = (max(first[0], last[0]) + 26,) * 2
+    else:
+        forward = start.x < end.x
+        first = (start.x + (start.width if forward else 0), top)
+        last = (end.x + (0 if forward else end.width), bottom)
+        bends = ((first[0] + last[0]) / 2,) * 2
+    return _path([first, (bends[0], top), (bends[1], bottom), last])
+
+
+def parts(catalog: Catalog) -> dict[str, list[Dataset]]:
+    """The datasets of TimeBack and, where there are any, those of ROAR, which join only among themselves."""
+    named = {"TimeBack": [], "ROAR": []}
+    for dataset in catalog.datasets.values():
+        named["ROAR" if dataset.domain == "roar" else "TimeBack"].append(dataset)
+    return {name: datasets for name, datasets in named.items() if datasets}
+
+
+def whole(name: str, datasets: Sequence[Dataset], href: Callable[[str], str]) -> Diagram:
+    """Many datasets and every documented join between them, names alone."""
     return _layered(
-        "All datasets and their joins",
+        f"The datasets of {name} and their joins",
         "Each box is a dataset, each line a documented join; the lists of joins on the pages say the same.",
         {
-            name: Box(name, (), href(name), f"d-{dataset.domain}")
-            for name, dataset in catalog.datasets.items()
+            dataset.name: Box(dataset.name, (), href(dataset.name), f"d-{dataset.domain}")
+            for dataset in datasets
         },
-        _names_only(line for dataset in catalog.datasets.values() for line in _join_lines(dataset)),
-        column_gap=110,
+        _names_only(line for dataset in datasets for line in _join_lines(dataset)),
+        gap=56,
     )
 
 
@@ -171,7 +183,7 @@ def domain(catalog: Catalog, name: str, href: Callable[[str], str]) -> Diagram:
             for box, dataset in boxes.items()
         },
         lines,
-        column_gap=90,
+        gap=80,
     )
 
 
@@ -273,132 +285,69 @@ def _stack(columns: Sequence[Sequence[Box]], column_gap: float) -> None:
         x += max(box.width for box in column) + column_gap
 
 
-def _layered(
-    title: str, description: str, boxes: dict[str, Box], lines: list[Line], column_gap: float
-) -> Diagram:
-    """Boxes that lines lead from stand left of those that they lead to; lines to one box run together."""
-    layers = _layers(list(boxes), lines)
-    last = max(layers.values())
-    # where a line passes a column on its way, it goes through a point that all lines to its end share
-    routes = [_route(line, layers) for line in lines]
-    stops: dict[_Stop, int] = dict(layers)
-    stops.update({stop: stop[1] for route in routes for stop in route[1:-1]})
-    places = list(stops)
-    pairs = dict.fromkeys(pair for route in routes for pair in pairwise(route))
-    # Every edge leads one column on: igraph 1.0 reads memory that is not its own, and at times ends the
-    # process, where it has to put points of its own on an edge that passes columns or leads backwards.
-    steps = dict.fromkeys(
-        (places.index(start), places.index(end))
-        if stops[start] < stops[end]
-        else (places.index(end), places.index(start))
-        for start, end in pairs
+def _layered(title: str, description: str, boxes: dict[str, Box], lines: list[Line], gap: float) -> Diagram:
+    """Boxes that lines lead from stand left of those that they lead to, placed and joined by Graphviz."""
+    graph = pygraphviz.AGraph(
+        directed=True, strict=False, rankdir="LR", nodesep=_POINT * 4, ranksep=_POINT * gap, mclimit=20
     )
-    graph = igraph.Graph(n=len(places), edges=list(steps), directed=True)
-    # igraph draws from top to bottom: its x is the order in a column here
-    layout = graph.layout_sugiyama(layers=list(stops.values()), maxiter=1000)
-    order = dict(zip(places, (x for x, _ in layout.coords[: len(places)]), strict=True))
-    columns = [
-        sorted((stop for stop in places if stops[stop] == layer), key=lambda stop: (order[stop], str(stop)))
-        for layer in range(last + 1)
-    ]
-    parts = sorted(graph.connected_components(mode="weak"), key=len, reverse=True)
-    # what is tied to nothing stands together at the end
-    groups = [[places[index] for index in part] for part in parts if len(part) > 1]
-    groups.append([places[part[0]] for part in parts if len(part) == 1])
-    middles: dict[_Stop, float] = {}
-    top = 0.0
-    for group in groups:
-        members = set(group)
-        placed = _middles(
-            [[stop for stop in column if stop in members] for column in columns], list(pairs), boxes
-        )
-        edges = [
-            (placed[stop] - _space(stop, boxes) / 2, placed[stop] + _space(stop, boxes) / 2) for stop in group
-        ]
-        least = min((upper for upper, _ in edges), default=0.0)
-        middles.update({stop: place - least + top for stop, place in placed.items()})
-        top += max((lower for _, lower in edges), default=0.0) - least
-    via: dict[_Stop, tuple[float, float]] = {}
-    x = 0.0
-    for column in columns:
-        width = max([boxes[stop].width for stop in column if isinstance(stop, str)] or [20])
-        for stop in column:
-            if isinstance(stop, str):
-                boxes[stop].x, boxes[stop].y = x, middles[stop] - boxes[stop].height / 2
-            else:
-                via[stop] = (x + width / 2, middles[stop])
-        x += width + column_gap
-    return Diagram(
-        title,
-        description,
-        boxes,
-        lines,
-        {number: [via[stop] for stop in route[1:-1]] for number, route in enumerate(routes)},
-    )
-
-
-_Stop = str | tuple[str, int]
-"""A box by its name, or the point that lines to a box pass on their way: the box's name, the column."""
-
-
-def _route(line: Line, layers: dict[str, int]) -> list[_Stop]:
-    """Where a line goes: from its start, through a point in each column between, to its end."""
-    start, end = layers[line.start], layers[line.end]
-    between = range(start + 1, end) if start < end else range(start - 1, end, -1)
-    return [line.start, *((line.end, layer) for layer in between), line.end]
-
-
-def _layers(names: list[str], lines: list[Line]) -> dict[str, int]:
-    """The column of each box: what leads nowhere is in the last, all else just left of what it leads to."""
-    graph = igraph.Graph(directed=True)
-    graph.add_vertices(names)
-    graph.add_edges([(line.start, line.end) for line in lines])
-    graph.simplify()
-    graph.delete_edges(graph.feedback_arc_set())
-    from_last = [0] * len(names)
-    for vertex in graph.topological_sorting(mode="in"):
-        from_last[vertex] = max((from_last[after] + 1 for after in graph.successors(vertex)), default=0)
-    return {name: max(from_last) - distance for name, distance in zip(names, from_last, strict=True)}
-
-
-def _space(stop: _Stop, boxes: dict[str, Box]) -> float:
-    """The height that a box or a point takes in its column, with the gap around it."""
-    return boxes[stop].height + _ROW_GAP if isinstance(stop, str) else _ROW_GAP
-
-
-def _middles(
-    columns: Sequence[Sequence[_Stop]], pairs: Sequence[tuple[_Stop, _Stop]], boxes: dict[str, Box]
-) -> dict[_Stop, float]:
-    """The height at which each box and point has its middle: near what it is tied to, in the given order."""
-    near: dict[_Stop, list[_Stop]] = {stop: [] for column in columns for stop in column}
-    for start, end in pairs:
-        if start in near:
-            near[start].append(end)
-            near[end].append(start)
-    middles: dict[_Stop, float] = {}
-    for column in columns:
-        y = -sum(_space(stop, boxes) for stop in column) / 2
-        for stop in column:
-            middles[stop] = y + _space(stop, boxes) / 2
-            y += _space(stop, boxes)
-    for _ in range(12):
-        for column in (*columns, *reversed(columns)):
-            wanted = [
-                _PULL * sum(middles[other] for other in near[stop]) / len(near[stop])
-                if near[stop]
-                else middles[stop]
-                for stop in column
-            ]
-            placed: list[float] = []
-            for index, stop in enumerate(column):
-                if placed:
-                    apart = (_space(column[index - 1], boxes) + _space(stop, boxes)) / 2
-                    placed.append(max(wanted[index], placed[-1] + apart))
-                else:
-                    placed.append(wanted[index])
-            # pushed down by those above them, all go up again by as much on average
-            shift = sum(place - wish for place, wish in zip(placed, wanted, strict=True)) / max(
-                len(column), 1
+    for box in boxes.values():
+        graph.add_node(box.name, shape="plain", label=_cells(box))
+    steps = _steps(boxes, lines)
+    for number, line in enumerate(lines):
+        if line.start != line.end:
+            graph.add_edge(
+                line.start,
+                line.end,
+                key=str(number),
+                dir="none",
+                minlen=steps.get(line.start, 1),
+                tailport=_port(boxes[line.start], line.start_row),
+                headport=_port(boxes[line.end], line.end_row),
             )
-            middles.update({stop: place - shift for stop, place in zip(column, placed, strict=True)})
-    return middles
+    graph.layout("dot")
+    for name, box in boxes.items():
+        x, y = map(float, graph.get_node(name).attr["pos"].split(","))
+        box.x, box.y = x - box.width / 2, -y - box.height / 2
+    curves = {
+        int(key): [
+            (float(x), -float(y))
+            for x, y in (point.split(",") for point in graph.get_edge(start, end, key).attr["pos"].split())
+        ]
+        for start, end, key in graph.edges(keys=True)
+    }
+    return Diagram(title, description, boxes, lines, curves)
+
+
+def _cells(box: Box) -> str:
+    """The box as Graphviz's table of cells of fixed size, so that no font has a say in where things stand."""
+    heights = [("head", _HEAD), *((f"row{index}", _ROW) for index in range(len(box.rows)))]
+    if box.rows:
+        heights.append(("foot", _FOOT))
+    rows = "".join(
+        f'<tr><td port="{port}" fixedsize="true" width="{box.width:.0f}" height="{height}"></td></tr>'
+        for port, height in heights
+    )
+    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="0">{rows}</table>>'
+
+
+def _port(box: Box, row: str) -> str:
+    """The cell of a row; none lets a line end anywhere at the box."""
+    return f"row{box.rows.index(row)}" if row in box.rows else ""
+
+
+def _steps(boxes: dict[str, Box], lines: list[Line]) -> dict[str, int]:
+    """How many columns the line of a box of a name alone leads on: 1 to 3 in turn where many lead to one box.
+
+    They would stand in one tall column otherwise.
+    """
+    ends: dict[str, set[str]] = {name: set() for name in boxes}
+    for line in lines:
+        ends[line.start].add(line.end)
+    led_to = {end for of_box in ends.values() for end in of_box}
+    leaves: dict[str, list[str]] = {}
+    for name, of_box in ends.items():
+        if name not in led_to and len(of_box) == 1 and not boxes[name].rows:
+            leaves.setdefault(next(iter(of_box)), []).append(name)
+    return {
+        name: 1 + place % 3 for group in leaves.values() if len(group) > 3 for place, name in enumerate(group)
+    }

@@ -5,73 +5,81 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
-from markupsafe import Markup, escape
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
 
 from timeback_analytics.docs import diagrams
-from timeback_analytics.docs.catalog import Catalog, Dataset, Lineage, read_catalog
+from timeback_analytics.docs.catalog import PERSONAL, Catalog, Column, Dataset
+from timeback_analytics.docs.charts import draw
+from timeback_analytics.docs.facts import Facts
+from timeback_analytics.docs.guides import Guide, read_guides
+from timeback_analytics.docs.markdown import Markdown, code
+from timeback_analytics.docs.search import search_index
 from timeback_analytics.errors import TimebackError
-
-_DBT_LINK = re.compile(r"^#!/model/model\.timeback_analytics\.(\w+)$")
 
 
 def build_site(
-    manifest: Mapping[str, Any],
-    lineage: Lineage,
-    folder: Path,
-    *,
-    dbt_docs: Path | None = None,
+    catalog: Catalog, folder: Path, *, facts: Facts | None = None, dbt_docs: Path | None = None
 ) -> int:
     """Write the site to a folder, in place of the site that it holds.
 
     Args:
-        manifest: dbt's manifest.json.
-        lineage: what each published column is made of, as `timeback lineage` found it in this manifest.
+        catalog: what dbt's manifest and the lineage file say.
         folder: made when missing; refused when it holds something that is no site.
+        facts: what was read from the database; without it the pages show no rows and no charts.
         dbt_docs: dbt's own documentation, in one file; without it the pages do not link there.
 
     Returns:
         The number of pages.
 
     Raises:
-        TimebackError: the documentation has gaps, or the folder is somebody else's.
+        TimebackError: the folder is somebody else's, or a chart cannot be drawn.
     """
-    catalog = read_catalog(manifest, lineage)
-    pages = _Pages(catalog, has_dbt_docs=dbt_docs is not None).render()
+    facts = facts or Facts()
+    guides = read_guides(catalog.schema)
+    pages = _Pages(catalog, guides, facts, has_dbt_docs=dbt_docs is not None).render()
+    charts = {
+        f"{question.name}-{theme}.svg": svg
+        for question in catalog.questions
+        if facts.answers.get(question.name)
+        for theme, svg in draw(question.name, question.chart, facts.answers[question.name]).items()
+    }
     if folder.exists():
         if any(folder.iterdir()) and not (folder / "search-index.js").is_file():
             raise TimebackError(
                 f"{folder} holds something else than the site. Name another folder with --output."
             )
         shutil.rmtree(folder)
-    shutil.copytree(Path(__file__).with_name("static"), folder / "assets")
+    _copy_assets(folder / "assets")
     if dbt_docs:
         (folder / "dbt").mkdir()
         shutil.copyfile(dbt_docs, folder / "dbt" / "index.html")
-    for path, html in pages.items():
+    for path, text in {**pages, **{f"charts/{name}": svg for name, svg in charts.items()}}.items():
         target = folder / path
         target.parent.mkdir(exist_ok=True)
-        target.write_text(html, encoding="utf-8")
-    index = json.dumps(_search_index(catalog), ensure_ascii=False, separators=(",", ":"))
+        target.write_text(text, encoding="utf-8")
+    index = json.dumps(search_index(catalog, guides), ensure_ascii=False, separators=(",", ":"))
     (folder / "search-index.js").write_text(f"window.SEARCH_INDEX={index};\n", encoding="utf-8")
     return len(pages)
+
+
+def _copy_assets(folder: Path) -> None:
+    """The files that pages load. Pages on disk cannot load JavaScript modules, so none stays one."""
+    shutil.copytree(Path(__file__).with_name("static"), folder)
+    for file in (folder / "vendor").glob("*.js"):
+        script = re.sub(r"^export (?=function )", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        file.write_text(re.sub(r"^//# sourceMappingURL=.*", "", script, flags=re.MULTILINE), encoding="utf-8")
 
 
 class _Pages:
     """The templates with what they need."""
 
-    def __init__(self, catalog: Catalog, *, has_dbt_docs: bool) -> None:
+    def __init__(self, catalog: Catalog, guides: list[Guide], facts: Facts, *, has_dbt_docs: bool) -> None:
         self._catalog = catalog
+        self._guides = guides
         self._environment = Environment(
             loader=PackageLoader("timeback_analytics.docs"),
             autoescape=True,
@@ -79,11 +87,26 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["sql"] = _sql
+        self._environment.filters["sql"] = lambda query: code(query, "sql")
         self._environment.filters["plural"] = lambda number, word: (
             f"{number} {word}{'' if number == 1 else 's'}"
         )
-        self._environment.globals.update(catalog=catalog, has_dbt_docs=has_dbt_docs)
+        self._diagrams = {
+            "diagram.html" if name == "TimeBack" else f"diagram-{name.lower()}.html": (name, datasets)
+            for name, datasets in diagrams.parts(catalog).items()
+        }
+        self._environment.globals.update(
+            catalog=catalog,
+            guides=guides,
+            facts=facts,
+            has_dbt_docs=has_dbt_docs,
+            pages=[
+                ("index.html", "Overview"),
+                ("questions.html", "Questions"),
+                *((url, f"Diagram of {name}") for url, (name, _) in self._diagrams.items()),
+                ("lineage.html", "Lineage"),
+            ],
+        )
 
     def render(self) -> dict[str, str]:
         """Path -> page."""
@@ -92,8 +115,18 @@ class _Pages:
             "index.html": self._page("overview.html", 0),
             "questions.html": self._page("questions.html", 0),
             "lineage.html": self._page("lineage.html", 0),
-            "diagram.html": self._page("diagram.html", 0, diagram=diagrams.whole(catalog, _dataset_href(0))),
+            "personal-data.html": self._page(
+                "personal.html",
+                0,
+                kinds={kind: meaning for kind, meaning in PERSONAL.items() if kind != "none"},
+                marked=_marked(catalog),
+            ),
+            **self._whole_diagrams(),
         }
+        for guide in self._guides:
+            pages[f"guides/{guide.name}.html"] = self._page(
+                "guide.html", 1, guide=guide, consumers=catalog.consumers
+            )
         for domain in catalog.domains:
             pages[f"domains/{domain.name}.html"] = self._page(
                 "domain.html",
@@ -102,23 +135,45 @@ class _Pages:
                 diagram=diagrams.domain(catalog, domain.name, _dataset_href(1)),
             )
         for dataset in catalog.datasets.values():
-            pages[f"datasets/{dataset.name}.html"] = self._page(
-                "dataset.html",
-                1,
-                dataset=dataset,
-                domain=next(domain for domain in catalog.domains if domain.name == dataset.domain),
-                led_here=catalog.led_here(dataset.name),
-                neighbours=diagrams.neighbours(catalog, dataset, _dataset_href(1)),
-                lineage=diagrams.lineage(dataset, lambda table: f"../lineage.html#{table}"),
-                consumers=[consumer for consumer in catalog.consumers if dataset.name in consumer.datasets],
-                questions=[question for question in catalog.questions if dataset.name in question.datasets],
-                settings=_settings_read(catalog, dataset.example_query),
-            )
+            pages[f"datasets/{dataset.name}.html"] = self._dataset_page(dataset)
         return pages
+
+    def _whole_diagrams(self) -> dict[str, str]:
+        return {
+            url: self._page(
+                "diagram.html",
+                0,
+                here=url,
+                part=name,
+                parts_of=[(other, part) for other, (part, _) in self._diagrams.items()],
+                domains=[
+                    domain
+                    for domain in self._catalog.domains
+                    if any(dataset in domain.datasets for dataset in datasets)
+                ],
+                diagram=diagrams.whole(name, datasets, _dataset_href(0)),
+            )
+            for url, (name, datasets) in self._diagrams.items()
+        }
+
+    def _dataset_page(self, dataset: Dataset) -> str:
+        catalog = self._catalog
+        return self._page(
+            "dataset.html",
+            1,
+            dataset=dataset,
+            domain=next(domain for domain in catalog.domains if domain.name == dataset.domain),
+            led_here=catalog.led_here(dataset.name),
+            neighbours=diagrams.neighbours(catalog, dataset, _dataset_href(1)),
+            lineage=diagrams.lineage(dataset, lambda table: f"../lineage.html#{table}"),
+            consumers=[consumer for consumer in catalog.consumers if dataset.name in consumer.datasets],
+            questions=[question for question in catalog.questions if dataset.name in question.datasets],
+            settings=_settings_read(catalog, dataset.example_query),
+        )
 
     def _page(self, template: str, depth: int, **values: Any) -> str:
         root = "../" * depth
-        markdown = _Markdown(self._catalog, root)
+        markdown = Markdown(self._catalog, root)
         return self._environment.get_template(template).render(
             root=root,
             md=markdown.block,
@@ -128,61 +183,18 @@ class _Pages:
         )
 
 
-class _Markdown:
-    """Markdown as HTML, in which a dataset or a column in backticks leads to its page."""
-
-    def __init__(self, catalog: Catalog, root: str) -> None:
-        self._catalog = catalog
-        self._root = root
-        self._parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-        self._renderer = RendererHTML()
-        self._renderer.rules |= {
-            "code_inline": self._code,
-            "link_open": self._link,
-            "heading_open": self._heading,
-        }
-        self._parser.renderer = self._renderer
-
-    def block(self, text: str) -> Markup:
-        """Paragraphs, lists and tables."""
-        return Markup(self._parser.render(text))
-
-    def inline(self, text: str) -> Markup:
-        """A text without paragraphs."""
-        return Markup(self._parser.renderInline(text))
-
-    def _code(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        text = tokens[index].content
-        name, _, column = text.partition(".")
-        dataset = self._catalog.datasets.get(name)
-        code = f"<code>{escape(text)}</code>"
-        if dataset is None or (column and column not in {known.name for known in dataset.columns}):
-            return code
-        anchor = f"#column-{column}" if column else ""
-        return f'<a href="{self._root}datasets/{name}.html{anchor}">{code}</a>'
-
-    def _link(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        token = tokens[index]
-        to_model = _DBT_LINK.match(str(token.attrs["href"]))
-        if to_model:
-            token.attrs["href"] = f"{self._root}datasets/{to_model[1]}.html"
-        return self._renderer.renderToken(tokens, index, options, env)
-
-    def _heading(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        tokens[index].attrs["id"] = _anchor(tokens[index + 1].content)
-        return self._renderer.renderToken(tokens, index, options, env)
-
-
-def _anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _marked(catalog: Catalog) -> Mapping[str, dict[Dataset, list[Column]]]:
+    """Kind of personal data -> dataset -> its columns of that kind."""
+    marked: dict[str, dict[Dataset, list[Column]]] = {kind: {} for kind in PERSONAL}
+    for dataset in catalog.datasets.values():
+        for column in dataset.columns:
+            if column.pii:
+                marked[column.pii].setdefault(dataset, []).append(column)
+    return marked
 
 
 def _dataset_href(depth: int) -> Callable[[str], str]:
     return lambda name: f"{'../' * depth}datasets/{name}.html"
-
-
-def _sql(query: str) -> Markup:
-    return Markup(highlight(query, get_lexer_by_name("postgresql"), HtmlFormatter(nowrap=True)).rstrip())
 
 
 def _settings_read(catalog: Catalog, query: str) -> list[str]:
@@ -190,67 +202,3 @@ def _settings_read(catalog: Catalog, query: str) -> list[str]:
     read = re.findall(rf"\b{re.escape(catalog.schema)}\.(\w+)", query)
     settings = {catalog.datasets[name].scope_setting for name in read if name in catalog.datasets}
     return sorted(settings - {""})
-
-
-def _search_index(catalog: Catalog) -> list[dict[str, str]]:
-    """What the search finds: title, kind, where it is, and the text that it is found by."""
-    entries = [
-        {
-            "title": heading,
-            "kind": "guide",
-            "url": f"index.html#{_anchor(heading)}",
-            "text": _plain(text),
-        }
-        for heading, text in re.findall(
-            r"^## (.+?)\n(.*?)(?=^## |\Z)", catalog.overview, re.DOTALL | re.MULTILINE
-        )
-    ]
-    entries += [
-        {
-            "title": question.title,
-            "kind": "question",
-            "url": f"questions.html#{question.name}",
-            "text": _plain(question.answer),
-        }
-        for question in catalog.questions
-    ]
-    for domain in catalog.domains:
-        entries.append(
-            {
-                "title": domain.title,
-                "kind": "domain",
-                "url": f"domains/{domain.name}.html",
-                "text": _plain(domain.description),
-            }
-        )
-        for dataset in domain.datasets:
-            entries.append(_dataset_entry(dataset))
-            entries += [
-                {
-                    "title": f"{dataset.name}.{column.name}",
-                    "kind": "column",
-                    "url": f"datasets/{dataset.name}.html#column-{column.name}",
-                    "text": _plain(" ".join([column.description, column.unit, *column.values])),
-                }
-                for column in dataset.columns
-            ]
-    entries += [
-        {"title": table, "kind": "source", "url": f"lineage.html#{table}", "text": _plain(columns[""])}
-        for table, columns in catalog.sources.items()
-    ]
-    return entries
-
-
-def _dataset_entry(dataset: Dataset) -> dict[str, str]:
-    return {
-        "title": dataset.name,
-        "kind": "dataset",
-        "url": f"datasets/{dataset.name}.html",
-        "text": _plain(" ".join([dataset.description, *dataset.traps, *dataset.rules])),
-    }
-
-
-def _plain(text: str) -> str:
-    without_links = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    without_bullets = re.sub(r"^\s*- ", "", without_links, flags=re.MULTILINE)
-    return " ".join(re.sub(r"[`*|#]", "", without_bullets).split())

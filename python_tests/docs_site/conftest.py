@@ -1,0 +1,107 @@
+"""Two sites: the demo's, with rows and charts, and that of a server without ROAR, with stored facts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
+from timeback_analytics.server import EmbeddedServer
+
+ROOT = Path(__file__).resolve().parents[2]
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_site(embedded_server: EmbeddedServer, dbt: Callable, short_tmp: Path) -> Make:
+    """make_site(name, database, *arguments): what `timeback docs` makes, beside dbt's own files of it."""
+
+    def make(name: str, database: str, *arguments: str) -> Path:
+        folder = short_tmp / name
+        usual = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_", "TIMEBACK_"))
+        }
+        result = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("timeback"), "docs", *arguments),
+                *("--target-path", folder, "--output", folder / "site"),
+            ],
+            env={
+                **usual,
+                "DBT_PROFILES_DIR": str(short_tmp / "profiles"),
+                "DBT_LOG_PATH": str(short_tmp / "logs"),
+                "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
+                "TIMEBACK_EMBEDDED_DATABASE": database,
+                "PGHOST": str(embedded_server.socket_dir),
+                "PGDATABASE": database,
+                "PGUSER": "postgres",
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert str(folder / "site" / "index.html") in result.stdout
+        return folder / "site"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def site(make_site: Make, demo_database: str) -> Path:
+    """The site of the demo, as the command line makes it."""
+    return make_site("embedded-docs", demo_database, "--target", "embedded")
+
+
+@pytest.fixture(scope="session")
+def server_site(make_site: Make, catalog_template: str) -> Path:
+    """The site of a server without ROAR, with stored facts, whose owner said who they are."""
+    variables = "{stored_facts: true, owner_email: data@lincoln.example}"
+    return make_site("server-docs", catalog_template, "--target", "server", "--vars", variables)
+
+
+@pytest.fixture(scope="session")
+def compiled_manifest(site: Path) -> dict[str, Any]:
+    """dbt's manifest of the demo's site."""
+    return json.loads((site.parent / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def lineage(site: Path) -> Lineage:
+    """The lineage beside that manifest."""
+    return json.loads((site.parent / "lineage.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def catalog(compiled_manifest: dict[str, Any], lineage: Lineage) -> Catalog:
+    """What the site is made of."""
+    return read_catalog(compiled_manifest, lineage)
+
+
+@pytest.fixture(params=["demo", "server"])
+def each_site(request: pytest.FixtureRequest) -> Path:
+    """The demo's site, and that of a server without ROAR."""
+    return request.getfixturevalue("site" if request.param == "demo" else "server_site")
+
+
+@pytest.fixture
+def reader(embedded_server: EmbeddedServer, demo_database: str) -> Iterator[psycopg.Connection]:
+    """A connection as a reader whose scope is the demo's three largest schools, and ROAR's districts."""
+    with psycopg.connect(embedded_server.dsn(demo_database), autocommit=True) as conn:
+        conn.execute(
+            "select set_config('app.allowed_org_ids', string_agg(id::text, ','), false)"
+            " from (select id from analytics.schools order by student_count desc, id limit 3) as largest"
+        )
+        conn.execute(
+            "select set_config('app.allowed_roar_org_ids', array_agg(id)::text, false)"
+            " from analytics.roar_districts"
+        )
+        conn.execute("set role timeback_reader")
+        yield conn

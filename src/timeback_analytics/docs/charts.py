@@ -1,0 +1,88 @@
+"""Charts as SVG files: a question's rows, drawn by Vega-Lite without a browser and without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import vl_convert
+
+from timeback_analytics.errors import TimebackError
+
+_FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+THEMES = {
+    "light": {
+        "text": "#1b2230",
+        "soft": "#566072",
+        "line": "#d9dde3",
+        "colors": ["#1f66b5", "#b3560b", "#1b7a55", "#b23a48", "#6a4bb8", "#67612a", "#9c3587", "#0f7484"],
+        "ramp": ["#e3edf8", "#1f66b5"],
+    },
+    "dark": {
+        "text": "#e4e8ef",
+        "soft": "#a3adbd",
+        "line": "#323b49",
+        "colors": ["#76b0f0", "#f0b07a", "#6fcca3", "#f0929c", "#b3a0f0", "#cbc37a", "#e59ad4", "#6cc9d8"],
+        "ramp": ["#1d2b3d", "#8fc0f7"],
+    },
+}
+"""Colours of the two themes, those of the pages."""
+
+
+def draw(name: str, chart: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """A chart in each theme.
+
+    Args:
+        name: whose chart it is, for a message.
+        chart: a Vega-Lite chart without data, schema and colours; `alt` is not for it.
+        rows: its data.
+
+    Returns:
+        {theme: SVG}.
+
+    Raises:
+        TimebackError: Vega-Lite does not understand the chart.
+    """
+    spec = {key: value for key, value in chart.items() if key != "alt"}
+    spec.setdefault("width", 560)
+    try:
+        return {
+            theme: vl_convert.vegalite_to_svg(
+                {
+                    **spec,
+                    "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+                    "data": {"values": list(rows)},
+                    "config": _config(**colours),
+                }
+            )
+            for theme, colours in THEMES.items()
+        }
+    except ValueError as error:
+        raise TimebackError(f"The chart of {name} cannot be drawn: {error}") from error
+
+
+def _config(text: str, soft: str, line: str, colors: list[str], ramp: list[str]) -> dict[str, Any]:
+    """Vega-Lite's settings for a theme, on a transparent ground."""
+    return {
+        "background": "transparent",
+        "font": _FONT,
+        "view": {"stroke": "transparent"},
+        "range": {"category": colors, "heatmap": ramp, "ramp": ramp, "ordinal": ramp},
+        "mark": {"color": colors[0]},
+        "text": {"color": text},
+        "rule": {"color": soft},
+        "axis": {
+            "domainColor": soft,
+            "tickColor": soft,
+            "gridColor": line,
+            "labelColor": soft,
+            "titleColor": text,
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "labelLimit": 260,
+        },
+        "legend": {"labelColor": soft, "titleColor": text, "labelFontSize": 12, "titleFontWeight": "normal"},
+        "header": {"labelColor": text, "titleColor": text, "labelFontSize": 12},
+        "title": {"color": text, "anchor": "start", "fontWeight": "normal"},
+    }

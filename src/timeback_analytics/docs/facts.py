@@ -1,0 +1,113 @@
+"""What the pages show of the demo's rows: how many there are, a few of them, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from timeback_analytics.docs.catalog import Catalog, Dataset, Question
+from timeback_analytics.errors import TimebackError
+
+_SAMPLE = 3
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read from a database; everything is empty where nothing was."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Rows of each dataset, whoever they are about."""
+    samples: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """A few rows of each dataset, as text in the order of its columns; of the demo alone."""
+    answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of each question that has a chart, as JSON knows values; of the demo alone."""
+
+
+def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> Facts:
+    """What there is in a database, read with every organization in scope.
+
+    Args:
+        conn: as somebody who may ask for every row.
+        catalog: what is deployed there.
+        is_demo: whether all rows are the demo's. Of anybody else's rows only their number is read.
+
+    Raises:
+        TimebackError: a dataset cannot be read: it is not deployed, or the login may not see every row.
+    """
+    with conn.transaction():
+        for setting in {dataset.scope_setting for dataset in catalog.datasets.values()} - {""}:
+            conn.execute("select set_config(%s, '*', true)", [setting])
+        counts: dict[str, int] = {}
+        samples: dict[str, list[list[str]]] = {}
+        for dataset in catalog.datasets.values():
+            read = _sampled if is_demo else _counted
+            counts[dataset.name], samples[dataset.name] = _read(conn, catalog.schema, dataset, read)
+        drawn = [question for question in catalog.questions if question.chart] if is_demo else []
+        return Facts(counts, samples, {question.name: _answer(conn, question) for question in drawn})
+
+
+_Reader = Callable[[psycopg.Connection, sql.Identifier, Dataset], tuple[int, list[list[str]]]]
+
+
+def _read(
+    conn: psycopg.Connection, schema: str, dataset: Dataset, read: _Reader
+) -> tuple[int, list[list[str]]]:
+    try:
+        return read(conn, sql.Identifier(schema, dataset.name), dataset)
+    except psycopg.Error as error:
+        raise TimebackError(
+            f"{schema}.{dataset.name} cannot be read: {error.diag.message_primary or error} Deploy the "
+            "catalog with the same target and variables, and connect as a superuser or a member of "
+            "timeback_unrestricted; or leave --count-rows out."
+        ) from error
+
+
+def _counted(conn: psycopg.Connection, view: sql.Identifier, dataset: Dataset) -> tuple[int, list[list[str]]]:
+    return conn.execute(sql.SQL("select count(*) from {}").format(view)).fetchone()[0], []
+
+
+def _sampled(conn: psycopg.Connection, view: sql.Identifier, dataset: Dataset) -> tuple[int, list[list[str]]]:
+    """The number of rows, and the first of those with the fewest nulls, in one pass."""
+    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in dataset.columns)
+    query = sql.SQL(
+        "select count(*) over () as dataset_rows, {columns} from {view}"
+        " order by num_nulls({columns}), {columns} limit {limit}"
+    ).format(columns=columns, view=view, limit=_SAMPLE)
+    rows = conn.execute(query).fetchall()
+    return (rows[0][0] if rows else 0), [[_shown(value) for value in row[1:]] for row in rows]
+
+
+def _answer(conn: psycopg.Connection, question: Question) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(question.query).fetchall()
+    return [{name: _json(value) for name, value in row.items()} for row in rows]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
+def _shown(value: Any) -> str:
+    """A value as psql would print it, cut where it is long."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        value = "{" + ",".join(map(_shown, value)) + "}"
+    if isinstance(value, datetime):
+        value = value.isoformat(" ", "seconds")
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

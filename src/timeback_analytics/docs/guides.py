@@ -1,0 +1,50 @@
+"""Guides: pages written as Markdown, in the folder guides, each with its title and search words on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A page of prose."""
+
+    name: str
+    """Of its page: connect is guides/connect.html."""
+    title: str
+    summary: str
+    synonyms: tuple[str, ...]
+    kind: str
+    """guide, or role: what one kind of reader needs."""
+    text: str
+
+
+def read_guides(schema: str) -> list[Guide]:
+    """Every guide, in order.
+
+    Args:
+        schema: the published schema's name, which stands for `analytics` in their queries.
+    """
+    guides = []
+    folder = files("timeback_analytics.docs") / "guides"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".md"):
+            continue
+        _, head, text = file.read_text(encoding="utf-8").split("---\n", 2)
+        facts = yaml.safe_load(head)
+        guides.append(
+            Guide(
+                name=file.name.split("-", 1)[1].removesuffix(".md"),
+                title=facts["title"],
+                summary=facts["summary"],
+                synonyms=tuple(facts["synonyms"]),
+                kind=facts.get("kind", "guide"),
+                text=text.strip()
+                .replace("analytics_internal.", f"{schema}_internal.")
+                .replace(" analytics.", f" {schema}."),
+            )
+        )
+    return guides
