@@ -79,7 +79,14 @@ class Chromium:
             deviceScaleFactor=1,
             mobile=touch,
         )
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
+        self._call(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": "prefers-color-scheme", "value": theme},
+                # what moves by itself would still move when it is looked at
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ],
+        )
 
     def open(self, address: Path | str) -> None:
         """Open a page and wait until it is loaded."""

@@ -70,11 +70,10 @@ function marked(text, terms) {
 
 function option(found, place) {
   const terms = new Set(found.terms);
-  const item = document.createElement("li");
-  item.id = `result-${place}`;
-  item.setAttribute("role", "option");
-  item.setAttribute("aria-selected", "false");
   const link = document.createElement("a");
+  link.id = `result-${place}`;
+  link.setAttribute("role", "option");
+  link.setAttribute("aria-selected", "false");
   link.href = root + found.url;
   link.tabIndex = -1;
   const kind = document.createElement("span");
@@ -86,8 +85,7 @@ function option(found, place) {
   text.className = "excerpt";
   text.append(...marked(excerpt(found.text, terms), terms));
   link.append(kind, title, text);
-  item.append(link);
-  return item;
+  return link;
 }
 
 function search() {
@@ -98,7 +96,7 @@ function search() {
   const found = asked ? find(asked) : [];
   list.append(...found.slice(0, SHOWN).map(option));
   if (asked && !found.length) {
-    const item = document.createElement("li");
+    const item = document.createElement("div");
     item.className = "none";
     item.setAttribute("role", "option");
     item.setAttribute("aria-disabled", "true");
@@ -133,7 +131,7 @@ input.form.addEventListener("submit", (event) => event.preventDefault());
 input.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown") choose(active + 1);
   else if (event.key === "ArrowUp") choose(active - 1);
-  else if (event.key === "Enter") list.querySelector("[aria-selected=true] a")?.click();
+  else if (event.key === "Enter") list.querySelector("[aria-selected=true]")?.click();
   else if (event.key === "Escape") {
     input.value = "";
     close();
