@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from timeback_analytics.artifacts import read_json
+from timeback_analytics.catalog.manifest import read_manifest
 from timeback_analytics.connection import TARGETS, connect, operational_schema
 from timeback_analytics.demo import holds_demo_alone
 from timeback_analytics.docs import build_site, read_catalog, read_facts
@@ -15,7 +16,7 @@ from timeback_analytics.docs.catalog import Catalog
 from timeback_analytics.docs.facts import Facts
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job.dbt_runs import profiles_folder
-from timeback_analytics.lineage import published_lineage, read_manifest
+from timeback_analytics.lineage import published_lineage
 from timeback_analytics.project import project_root
 
 

@@ -50,7 +50,7 @@ def lineage_gaps(
     for node in sorted(nodes, key=lambda node: node["name"]):
         name = node["name"]
         if list(node["columns"]) != list(lineage.get(name, {})):
-            yield f"{name}: lineage.json knows other columns of it; `timeback lineage` writes it anew"
+            yield f"{name}: lineage.json knows other columns of it; `timeback lineage` writes it again"
             continue
         for column in node["columns"].values():
             for origin in column["config"]["meta"].get("origin", ()):
