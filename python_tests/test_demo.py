@@ -409,7 +409,7 @@ def test_every_file_is_attributed() -> None:
         # the first name of a row carries the folder of the others
         names = re.findall(r"`([^`]+)`", line.split("|")[1])
         folder = names[0].rpartition("/")[0]
-        attributed.update(name if "/" in name else f"{folder}/{name}" for name in names)
+        attributed.update(name if "/" in name else f"{folder}/{name}".lstrip("/") for name in names)
         assert all(cell.strip() for cell in line.strip("|").split("|")), line
     shipped = {path.relative_to(demo_dir()).as_posix() for path in demo_dir().rglob("*") if path.is_file()}
     shipped -= {"README.md", *_LICENCES}
