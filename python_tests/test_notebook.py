@@ -12,7 +12,7 @@ from timeback_analytics.server import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "demo" / "first_charts.ipynb"
-CHART = "application/vnd.vegalite.v6+json"
+CHART = "image/svg+xml"
 
 
 def test_it_is_kept_without_its_answers() -> None:
@@ -45,5 +45,4 @@ def test_it_goes_from_a_bound_login_to_three_charts(
     assert students > 0
     said = [output.data["text/plain"] for output in outputs if "text/plain" in output.get("data", {})]
     assert f"'{students} students of {name}; of another organization 0'" in said
-    rows = next(iter(charts[0]["datasets"].values()))
-    assert len(rows) == weeks > 0
+    assert charts[0].count('aria-roledescription="bar"') == weeks > 0
