@@ -19,6 +19,8 @@ from typing import Any
 from browser import CHROMIUM, SCREENSHOTS
 
 _PATIENCE = 120
+# what is said of a page that another one is just taking the place of
+_ON_ITS_WAY = ("Cannot find context", "navigated or closed")
 
 
 class Chromium:
@@ -178,7 +180,7 @@ class Chromium:
         while time.monotonic() < until:
             for answer in self._receive(1):
                 if answer.get("id") == number:
-                    if "error" in answer and "Cannot find context" in answer["error"]["message"]:
+                    if any(text in answer.get("error", {}).get("message", "") for text in _ON_ITS_WAY):
                         return self._call(method, **parameters)
                     assert "error" not in answer, (method, answer["error"])
                     return answer["result"]
