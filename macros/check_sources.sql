@@ -1,7 +1,8 @@
 {#-
     Stops the run before anything is deployed when the operational database is not what the sources
     say: a schema, table or column that is missing, of another type or not to be read. One error
-    names everything that is wrong and where it was looked for.
+    names everything that is wrong and where it was looked for. Tells too of views that read other
+    tables than those of the names.
 -#}
 {% macro check_sources() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
@@ -27,6 +28,7 @@
                 ~ "rename and cast them, named by source_schema."
             ) -%}
         {%- endif -%}
+        {%- do tell_moved_sources() -%}
     {%- endif -%}
 {% endmacro %}
 

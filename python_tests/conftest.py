@@ -19,11 +19,13 @@ from psycopg import sql
 import scope_rows
 from browser import Browser
 from dbt_in_process import Finished, run_dbt
+from older_server import either_server, older_server
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
 ROOT = Path(__file__).resolve().parents[1]
+__all__ = ["either_server", "older_server"]
 
 
 class Dbt(Protocol):

@@ -75,6 +75,26 @@ BROKEN = [
         "alter function analytics_internal.caller_scope security definer",
         "runs with the rights of its owner",
     ),
+    (
+        "sources",
+        "alter table operational.one_roster_role rename to before; "
+        "create table operational.one_roster_role (like operational.before)",
+        "analytics_internal.stg_one_roster_role reads operational.before",
+    ),
+    (
+        "sources",
+        "alter table operational.one_roster_role rename column end_date to before; "
+        "alter table operational.one_roster_role add column end_date date",
+        "reads operational.one_roster_role.before, and was made to read operational.one_roster_role.end_date",
+    ),
+    (
+        "sources",
+        "alter table operational.one_roster_role rename column end_date to aside; "
+        "alter table operational.one_roster_role rename column begin_date to end_date; "
+        "alter table operational.one_roster_role rename column aside to begin_date",
+        "reads operational.one_roster_role.end_date, operational.one_roster_role.begin_date, and was made to "
+        "read operational.one_roster_role.begin_date, operational.one_roster_role.end_date",
+    ),
     ("place", "grant create on schema public to public", "everybody may create in it"),
     ("documented", "create table analytics.notes (note text)", "analytics.notes is no documented dataset"),
     (
@@ -82,6 +102,30 @@ BROKEN = [
         "create function analytics.f() returns int language sql set search_path = pg_catalog, pg_temp "
         "as 'select 1'",
         "analytics.f() is a function",
+    ),
+    *(
+        (
+            "rights",
+            "insert into analytics_internal.scope_binding values ('{stranger}', gen_random_uuid()); " + right,
+            "{stranger} " + said,
+        )
+        for right, said in (
+            ("grant pg_read_all_data to {stranger}", "is a member of pg_read_all_data"),
+            ("alter role {stranger} createrole", "may create roles (CREATEROLE)"),
+            ("alter role {stranger} superuser", "is a superuser"),
+            (
+                "grant usage on schema operational to public; "
+                "grant select (id) on operational.one_roster_user, operational.caliper_event to public",
+                "may read operational.caliper_event and 1 more of the tables behind the views",
+            ),
+            (
+                "create role lint_group; grant lint_group to {stranger}; "
+                "grant usage on schema operational to lint_group; "
+                "grant select on operational.one_roster_user to lint_group; "
+                "alter role {stranger} noinherit",
+                "may read operational.one_roster_user of the tables",
+            ),
+        )
     ),
     (
         "search path",

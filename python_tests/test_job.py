@@ -28,7 +28,7 @@ from timeback_analytics.job import interruption as job_interruption
 from timeback_analytics.job import lock as job_lock
 from timeback_analytics.job import run as job_run
 from timeback_analytics.job.dbt_runs import DbtRuns, Ran
-from timeback_analytics.job.lock import LOCK_CLASS, JobLock, is_connection_trouble
+from timeback_analytics.job.lock import JobLock, is_connection_trouble
 from timeback_analytics.job.outcome import Exit, Step
 from timeback_analytics.job.plan import PLAN
 from timeback_analytics.job.refreshes import Refreshes
@@ -39,9 +39,21 @@ from timeback_analytics.server import EmbeddedServer
 pytestmark = pytest.mark.takes_long
 
 DEPLOYER = "job_test_deployer"
+READER = "job_test_reader"
 THINGS = "select id, name from {{ ref('int_thing') }}"
 COLUMNS = {"id": "integer", "name": "text"}
 INT_THING = "select id, name from {{ source('operational', 'thing') }}"
+
+
+LOCK = "analytics_internal.job_lock"
+
+
+def take_lock(conn: psycopg.Connection, schema: str = "analytics") -> None:
+    """What keeps a second job out, as another job would; it is given back by `rollback`."""
+    conn.execute("set application_name = 'timeback job far-away:7'")
+    conn.execute(f"create schema if not exists {schema}_internal")
+    conn.execute(f"create table if not exists {schema}_internal.job_lock ()")
+    conn.execute(f"begin; lock table {schema}_internal.job_lock in exclusive mode")
 
 
 class Jobs:
@@ -521,15 +533,76 @@ def test_refreshes_of_every_try_are_told(jobs):
 
 def test_a_second_job_says_who_runs_and_does_nothing(jobs):
     with jobs.connect() as other:
-        other.execute("set application_name = 'timeback job far-away:7'")
-        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        take_lock(other)
         said = ended(jobs("--no-check"), Exit.ANOTHER_JOB)
         assert "far-away:7 as postgres" in said and str(other.info.backend_pid) in said
         assert "This one does nothing." in said
         assert not jobs.state.exists()
         # a server notices a moment later that a client has gone
-        other.execute("select pg_advisory_unlock_all()")
+        other.execute("rollback")
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+
+
+def test_a_reader_cannot_keep_the_job_from_running(jobs):
+    """Whatever it locks: the key that jobs had, any advisory lock, the table itself."""
+    with jobs.connect() as conn:
+        conn.execute(f"create role {READER} login in role timeback_reader")
+    try:
+        ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+        with jobs.connect(READER) as reader:
+            reader.execute("set application_name = 'timeback job far-away:7'")
+            reader.execute("select pg_advisory_lock(1952606831, hashtext('analytics'))")
+            for lock in ("access share", "exclusive"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(f"begin; lock table {LOCK} in {lock} mode")
+                reader.execute("rollback")
+            ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    finally:
+        with jobs.connect() as conn:
+            conn.execute(f"drop owned by {READER}; drop role {READER}")
+
+
+def test_a_stranger_who_holds_the_lock_is_told_apart(jobs):
+    """Who runs no job, and has rights on the table all the same."""
+    with jobs.connect() as other:
+        take_lock(other)
+        other.execute("set application_name = 'psql'")
+        said = ended(jobs("--no-check"), Exit.STRANGER)
+        assert f"is locked by postgres, since {other.execute('select now()').fetchone()[0]:%Y}" in said
+        assert f"select pg_terminate_backend({other.info.backend_pid});" in said
+        assert "it calls itself psql" in said
+        assert jobs.report["outcome"] == "stranger" and jobs.report["tries"] == []
+        other.execute("rollback")
+        other.execute(f"create role {READER}; alter table {LOCK} owner to {READER}")
+        said = ended(jobs("--no-check"), Exit.STRANGER)
+        assert f"table job_lock is owned by {READER}, and not by postgres" in said
+        other.execute(f"drop table {LOCK}; alter schema analytics_internal owner to {READER}")
+        assert f"schema analytics_internal is owned by {READER}" in ended(jobs("--no-check"), Exit.STRANGER)
+        other.execute(f"alter schema analytics_internal owner to postgres; drop role {READER}")
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+
+
+def test_the_locks_session_outlives_the_roles_timeouts(jobs, monkeypatch):
+    """Nor do dbt's sessions die while they wait for each other."""
+    with jobs.connect() as conn:
+        for name in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            conn.execute(f"alter role postgres in database {jobs.database} set {name} = '1s'")
+    ended(jobs("--no-check"), Exit.GREEN)
+    assert jobs.report["tries"] == []
+
+
+def test_a_timeout_of_the_roles_is_said_to_be_one(jobs):
+    ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
+    jobs.project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    with jobs.connect() as reader:
+        reader.execute("begin; select * from analytics.things")
+        with jobs.connect() as conn:
+            conn.execute(f"alter role postgres in database {jobs.database} set statement_timeout = '10s'")
+        said = ended(jobs("--no-check"), Exit.DEPLOY)
+        reader.execute("rollback")
+    assert "canceling statement due to statement timeout" in said
+    assert f"statement_timeout of role postgres in database {jobs.database} is 10s" in " ".join(said.split())
+    assert f"alter role postgres in database {jobs.database} set statement_timeout = 0;" in said
 
 
 def test_the_lock_is_given_back_at_once(jobs, monkeypatch):
@@ -539,22 +612,21 @@ def test_the_lock_is_given_back_at_once(jobs, monkeypatch):
     monkeypatch.setattr(psycopg.Connection, "close", lambda conn: None)
     lock.release()
     with jobs.connect() as conn:
-        taken = conn.execute("select pg_try_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
-        assert taken.fetchone() == (True,)
+        conn.execute(f"begin; lock table {LOCK} in exclusive mode nowait")
 
 
 def test_a_lock_whose_owner_is_about_to_go_is_waited_for(jobs, monkeypatch):
     """As that of a job that was killed a moment ago."""
     monkeypatch.setattr(job_lock, "PATIENCE_SECONDS", 300)
     with jobs.connect() as other:
-        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        take_lock(other)
 
         def give_back_once_it_is_waited_for() -> None:
             while not other.execute(
-                "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+                "select exists (select from pg_locks where relation = %s::regclass and not granted)", [LOCK]
             ).fetchone()[0]:
                 time.sleep(0.02)
-            other.execute("select pg_advisory_unlock_all()")
+            other.execute("rollback")
 
         owner = threading.Thread(target=give_back_once_it_is_waited_for)
         owner.start()
@@ -564,7 +636,7 @@ def test_a_lock_whose_owner_is_about_to_go_is_waited_for(jobs, monkeypatch):
 
 def test_a_job_on_another_schema_does_not_mind(jobs, monkeypatch):
     with jobs.connect() as other:
-        other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+        take_lock(other)
         monkeypatch.setenv("TIMEBACK_SCHEMA", "elsewhere")
         ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
         assert other.execute("select count(*) from elsewhere.things").fetchone() == (2,)
@@ -688,9 +760,10 @@ def test_a_job_that_lost_its_lock_to_another_one_says_where_it_ended(jobs, monke
             jobs.wait_for_lock("analytics.things", threading.main_thread())
             other.execute(
                 """select pg_terminate_backend(pid) from pg_locks
-                where locktype = 'advisory' and pid <> pg_backend_pid()"""
+                where relation = %s::regclass and pid <> pg_backend_pid()""",
+                [LOCK],
             )
-            other.execute("select pg_advisory_lock(%s, hashtext('analytics'))", [LOCK_CLASS])
+            take_lock(other)
 
         enemy = threading.Thread(target=take_over)
         enemy.start()
@@ -700,7 +773,7 @@ def test_a_job_that_lost_its_lock_to_another_one_says_where_it_ended(jobs, monke
         assert jobs.report["outcome"] == "another_job"
         assert jobs.step("deploy")["status"] == "failed" and str(other.info.backend_pid) in said
         assert not list(jobs.state.glob("*/running.json"))
-        other.execute("select pg_advisory_unlock_all()")
+        other.execute("rollback")
     ended(jobs("--no-check", "--no-tests"), Exit.GREEN)
     assert jobs.report["last_job"]["exit_code"] == Exit.ANOTHER_JOB and not jobs.report["killed"]
 

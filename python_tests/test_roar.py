@@ -258,6 +258,18 @@ def test_every_text_of_the_setting_is_read_as_documented(catalog):
     assert min(outcomes["error"], outcomes["list"]) > 100
 
 
+@pytest.mark.parametrize("function", ["caller_scope", "roar_caller_scope"])
+def test_an_error_shows_so_much_of_a_long_element_and_no_more(catalog, function):
+    """Behind as many ids as a setting can hold: the one that is wrong is found in one pass over them."""
+    listed_ids = ",".join(["00000000-0000-4000-8000-000000000001"] * 100_000)
+    with pytest.raises(psycopg.errors.InvalidParameterValue) as caught, catalog.conn.transaction():
+        catalog.conn.execute(
+            f"select analytics_internal.{function}('x', %s, null, true)", [f"{listed_ids},{'b ' * 500_000}b"]
+        )
+    shown = ("b " * 50) + "..."
+    assert caught.value.diag.message_primary == f'x holds "{shown}", which is not an organization id'
+
+
 @pytest.mark.parametrize("standard_strings", ["on", "off"])
 def test_an_array_of_ids_as_text_is_a_list(catalog, standard_strings):
     """So a client need not know how to quote; `*` is refused there, since it could be meant as everybody."""

@@ -16,6 +16,7 @@ from dbt_common.events.event_manager_client import get_event_manager
 from dbt_common.exceptions import DbtRuntimeError
 from dbt_common.helper_types import WarnErrorOptionsV2
 
+from timeback_analytics.dbt_sessions import settle_sessions_of_dbt
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.server import server_of
 
@@ -37,7 +38,7 @@ _KEPT_PARSED = 6
 
 
 class TimebackProject(dbtPlugin):
-    """Silences, a parsed project for each target and its variables, and the embedded server."""
+    """Silences, sessions, a parsed project for each target and its variables, and the embedded server."""
 
     def initialize(self) -> None:
         """Called by dbt once the profile is loaded, before it reads the project or connects.
@@ -47,6 +48,7 @@ class TimebackProject(dbtPlugin):
         """
         if self.project_name != "timeback_analytics":
             return
+        settle_sessions_of_dbt()
         _silence()
         command = get_flags().WHICH
         context = click.get_current_context(silent=True)

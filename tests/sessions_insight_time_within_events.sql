@@ -25,7 +25,7 @@ event_total as (
     select
         kind,
         session_id,
-        round(sum(extract(epoch from ended_at_time - started_at_time))) as event_sec
+        round(sum({{ seconds_between('started_at_time', 'ended_at_time') }})) as event_sec
     from event_time
     group by kind, session_id
 ),

@@ -3,7 +3,6 @@
     in the internal one, or a published relation of a model's name. `create or replace` and `create if
     not exists` would keep that owner, who could then change the scope from below: drop a binding,
     replace the function that reads the setting, take the barrier off a view.
-    Trusted beside the deploying role are superusers, and roles that it belongs to.
 -#}
 {% macro check_owners() %}
     {%- set published = [] -%}
@@ -52,10 +51,7 @@
         inner join pg_catalog.pg_roles as owner on judged.owner = owner.oid
         inner join pg_catalog.pg_roles as me on me.rolname = current_user
         where
-            owner.oid <> me.oid
-            and not owner.rolsuper
-            -- to a superuser every role is one that it belongs to
-            and (me.rolsuper or not pg_has_role(owner.oid, 'usage'))
+            {{ is_untrusted('owner', 'me') }}
         order by judged.object
     {%- endcall -%}
     {%- set foreign = load_result('foreign_owners').table.rows -%}

@@ -65,10 +65,13 @@
                 deployed_view.schema_name = dependent.schema_name
                 and deployed_view.view_name = dependent.relation_name;
         end if;
-        insert into {{ internal_schema() }}.deployed_view (schema_name, view_name, sql_hash, definition_hash)
-        values ('{{ relation.schema }}', '{{ relation.identifier }}', '{{ sql_hash }}', {{ definition_hash('new_oid') }})
+        insert into {{ internal_schema() }}.deployed_view (schema_name, view_name, sql_hash, definition_hash, reads)
+        values (
+            '{{ relation.schema }}', '{{ relation.identifier }}', '{{ sql_hash }}', {{ definition_hash('new_oid') }},
+            {{ internal_schema() }}.reads_of_view(new_oid)
+        )
         on conflict (schema_name, view_name) do update
-        set sql_hash = excluded.sql_hash, definition_hash = excluded.definition_hash;
+        set sql_hash = excluded.sql_hash, definition_hash = excluded.definition_hash, reads = excluded.reads;
     end
     $deploy$;
 {% endmacro %}

@@ -1,7 +1,8 @@
 {#-
     What was deployed, so that a later run can tell what has changed: of each view a hash of the SQL
-    that it was made from, and one of what the database made of it. A change in the project shows in
-    the first, a change by hand in the second. Written in the transaction that makes the view.
+    that it was made from, one of what the database made of it, and the names of what it reads. A change in
+    the project shows in the first, a change by hand in the second, a change of the tables in the third (macro
+    create_reads_of_view_function). Written in the transaction that makes the view.
 -#}
 {% macro create_deployed_view() %}
     create table if not exists {{ internal_schema() }}.deployed_view (
@@ -9,8 +10,20 @@
         view_name name not null,
         sql_hash text not null,
         definition_hash text not null,
+        reads text[],
         primary key (schema_name, view_name)
     );
+    do $add_reads$
+    begin
+        -- of a version that did not note them
+        if not exists (
+            select from pg_catalog.pg_attribute
+            where attrelid = '{{ internal_schema() }}.deployed_view'::regclass and attname = 'reads'
+        ) then
+            alter table {{ internal_schema() }}.deployed_view add column reads text[];
+        end if;
+    end
+    $add_reads$;
 {% endmacro %}
 
 
@@ -81,7 +94,8 @@
             pg_class.oid::bigint as view_oid,
             coalesce(
                 deployed_view.sql_hash = '{{ sql_hash }}'
-                and deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},
+                and deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }}
+                and deployed_view.reads = {{ internal_schema() }}.reads_of_view(pg_class.oid),
                 false
             ) as is_current,
             {% if is_published -%}

@@ -4,7 +4,7 @@
 -#}
 {% macro postgres__create_schema(relation) -%}
     {%- do check_is_writable() -%}
-    {%- set may_create = run_query("select has_database_privilege(current_database(), 'create')").columns[0].values()[0] -%}
+    {%- set may_create = run_query("select pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')").columns[0].values()[0] -%}
     {%- if not may_create -%}
         {%- set schemas = [] -%}
         {%- for name in [target.schema, generate_schema_name('internal', none)] -%}
@@ -24,7 +24,7 @@
 {#- Stops a run on a server that takes no writes, before its first statement fails for it. -#}
 {% macro check_is_writable() -%}
     {%- if execute and flags.WHICH in ('run', 'build', 'seed') -%}
-        {%- set state = run_query("select pg_is_in_recovery(), current_setting('transaction_read_only')").rows[0] -%}
+        {%- set state = run_query("select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')").rows[0] -%}
         {%- if state[0] or state[1] == 'on' -%}
             {%- do exceptions.raise_compiler_error(
                 "The server " ~ target.host ~ " takes no writes: it is "

@@ -20,6 +20,8 @@
             {{ create_scope_binding(scope['binding'], scope['org_type']) }}
             {%- endfor %}
             {{ create_deployed_view() }}
+            {{ create_reads_of_view_function() }}
+            {{ create_moved_sources_function() }}
             {{ create_scope_functions() }}
         {%- endcall -%}
         {%- do mend_bindings() -%}

@@ -13,21 +13,19 @@
         from regexp_matches(requested, '"(' || in_quotes || ')"|(' || bare_id || ')', 'g') as listed (found);
         if has_null or requested !~ ('^' || one_id || '(?:,' || one_id || ')*$')
         then
-            -- the first element that is none; a comma within quotes does not end one
-            rest := requested;
-            loop
-                bad_element := coalesce(
-                    substring(rest from e'^[^",]*"(?:[^"\\\\]|\\\\.)*"[^",]*(?=,|$)'),
-                    substring(rest from '^[^,]*')
-                );
-                exit when
-                    bad_element !~ ('^' || one_id || '$')
-                    or lower(btrim(bad_element, white_space)) = 'null'
-                    or length(rest) <= length(bad_element);
-                rest := substr(rest, length(bad_element) + 2);
-            end loop;
+            -- the first element that is none, in one pass over the list; a comma within quotes does not end one
+            select listed.found[1]
+            into bad_element
+            from regexp_matches(
+                requested, e'([^",]*"(?:[^"\\\\]|\\\\.)*"[^",]*|[^,]*)(?:,|$)', 'g'
+            ) with ordinality as listed (found, place)
+            where
+                listed.found[1] !~ ('^' || one_id || '$')
+                or lower(btrim(listed.found[1], white_space)) = 'null'
+            order by listed.place
+            limit 1;
             raise invalid_parameter_value using
-                message = setting_name || ' holds "' || btrim(bad_element, white_space)
+                message = setting_name || ' holds "' || {{ cut_short('btrim(bad_element, white_space)') }}
                     || '", which is not an organization id',
                 hint = 'Write ids with commas between them, in double quotes where one has white space or one of '
                     || e', { } " \\ *, as in: set ' || setting_name || ' = ''2tgCL8CrBt9ymN2lTjVi, "north, upper"''';
@@ -45,11 +43,17 @@
         limit 1;
         if found then
             raise invalid_parameter_value using
-                message = setting_name || ' holds "' || bad_element || '", which is not an organization id',
+                message = setting_name || ' holds "' || {{ cut_short('bad_element') }} || '", which is not an organization id',
                 hint = 'Write organization ids (UUIDs) with commas between them, as in: set ' || setting_name
                     || ' = ''1a2b3c4d-1111-2222-3333-444455556666''';
         end if;
         {%- endif %}
+{%- endmacro %}
+
+
+{#- SQL expression: a text as far as an error shows it, 100 characters of it. -#}
+{% macro cut_short(text) -%}
+    left({{ text }}, 100) || case when length({{ text }}) > 100 then '...' else '' end
 {%- endmacro %}
 
 
@@ -59,7 +63,6 @@
         in_quotes constant text := e'(?:[^"\\\\/]|\\\\[^/])+';
         bare_id constant text := e'[^ \t\n\x0b\f\r,{}"\\\\/*]+';
         one_id constant text := '[' || white_space || ']*(?:"' || in_quotes || '"|' || bare_id || ')[' || white_space || ']*';
-        rest text;
         has_null boolean;
         {%- endif %}
         elements text[];

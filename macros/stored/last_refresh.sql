@@ -77,9 +77,11 @@ view_below (oid) as (
     ),
 
     definition (fingerprint) as (
-        select md5(string_agg(pg_get_viewdef(view_below.oid), ';' order by pg_get_viewdef(view_below.oid) collate "C"))
+        -- in Postgres's own form, which says by number what a view reads: another table, or column, may have the name
+        select md5(string_agg(pg_rewrite.ev_action::text, ';' order by pg_class.oid))
         from view_below
         inner join pg_catalog.pg_class on view_below.oid = pg_class.oid
+        inner join pg_catalog.pg_rewrite on pg_class.oid = pg_rewrite.ev_class
         where pg_class.relkind = 'v'
     )
 {%- endmacro %}

@@ -3,7 +3,7 @@ select
     user_id as student_id,
     application_id as learning_app_id,
     source_event_id,
-    value,
+    {{ within_range('value') }} as value,
     date_generated,
     date_created,
     {{ date_of('date_created') }} as date

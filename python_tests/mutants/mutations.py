@@ -22,6 +22,10 @@ DOCUMENTED_COLUMNS = "python_tests/test_documented_columns.py"
 DEPLOY = "python_tests/test_deploy.py"
 ROAR = "python_tests/test_roar.py"
 STORED = "python_tests/test_stored_facts.py"
+PATH = "python_tests/test_search_path.py"
+MOVED = "python_tests/test_moved_sources.py"
+EXTREMES = "python_tests/test_extreme_values.py"
+JOB = "python_tests/test_job.py"
 
 ON_ONE_DATABASE = (EXPECTATION, INVARIANTS, CONTRACTS, ROAR)
 """Tests that take a deployed catalog as it is; the others deploy for themselves."""
@@ -249,7 +253,7 @@ _SCOPE = [
     Mutation(
         "today is the session's",
         "macros/date_of.sql",
-        "    {{ date_of('now()') }}\n",
+        "    {{ local_date('now()', var('timezone')) }}\n",
         "    current_date\n",
         (SCOPE,),
     ),
@@ -540,8 +544,8 @@ _RIGHTS = [
     Mutation(
         "a barrier that somebody took off is not mended",
         "macros/deploy/deployed_view.sql",
-        "deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }},",
-        "true,",
+        "deployed_view.definition_hash = {{ definition_hash('pg_class.oid') }}\n",
+        "true\n",
         (DEPLOY,),
     ),
     Mutation(
@@ -907,7 +911,7 @@ _ROWS = [
     Mutation(
         "dates are those of the session's zone",
         "macros/date_of.sql",
-        """({{ timestamp_expression }} at time zone '{{ var("timezone") }}')::date""",
+        "({{ timestamp_expression }} at time zone '{{ timezone }}')::date",
         "({{ timestamp_expression }})::date",
         models="stg_caliper_session+ int_attempt_live+ stg_tb_xp_ledger+ stg_insights_recommendation+"
         " int_student_journal+ int_student_start_date+",
@@ -915,8 +919,8 @@ _ROWS = [
     Mutation(
         "seconds are cut and not rounded",
         "macros/whole_seconds.sql",
-        "round(extract(",
-        "trunc(extract(",
+        "round({{ seconds_between",
+        "trunc({{ seconds_between",
         models="stg_caliper_session+ int_attempt_live+ int_confirmed_insight+",
     ),
     Mutation(
@@ -1036,8 +1040,8 @@ _INSIGHTS = [
     Mutation(
         "each insight is rounded before the sum",
         "models/intermediate/insights/int_session_insight_time.sql",
-        "sum(extract(epoch from insight.ended_at_time - insight.started_at_time))",
-        "sum(round(extract(epoch from insight.ended_at_time - insight.started_at_time)))",
+        "sum({{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }})",
+        "sum(round({{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }}))",
     ),
     Mutation(
         "a session without a second of it has a row",
@@ -1298,4 +1302,92 @@ _STORED = [
     ),
 ]
 
-MUTATIONS = [*_SCOPE, *_RIGHTS, *_ROWS, *_INSIGHTS, *_ROAR, *_STORED, *_CONTRACTS]
+_AROUND = [
+    Mutation(
+        "dbt's sessions resolve names as the role or the profile says",
+        "src/timeback_analytics/dbt_sessions.py",
+        '    ("search_path", SEARCH_PATH),\n',
+        "",
+        (PATH,),
+    ),
+    Mutation(
+        "a run takes a path that somebody else may write to",
+        "macros/deploy/check_search_path.sql",
+        "{%- if found -%}",
+        "{%- if false -%}",
+        (PATH,),
+    ),
+    Mutation(
+        "a view that reads what was renamed is current",
+        "macros/deploy/deployed_view.sql",
+        "and deployed_view.reads = {{ internal_schema() }}.reads_of_view(pg_class.oid),",
+        "and true,",
+        (MOVED,),
+    ),
+    Mutation(
+        "columns that have changed places are the same",
+        "macros/deploy/reads_of_view.sql",
+        'order by listed.refclassid, listed.object_name collate "C", listed.refobjsubid',
+        "order by listed.name",
+        (MOVED,),
+    ),
+    Mutation(
+        "timestamps are subtracted, however far apart",
+        "macros/whole_seconds.sql",
+        "extract(epoch from {{ ended_at }}) - extract(epoch from {{ started_at }})",
+        "extract(epoch from {{ ended_at }} - {{ started_at }})",
+        (EXTREMES,),
+    ),
+    Mutation(
+        "an end that is not finite has a duration",
+        "macros/whole_seconds.sql",
+        "when isfinite({{ started_at }}) and isfinite({{ ended_at }})",
+        "when true",
+        (EXTREMES,),
+    ),
+    Mutation(
+        "a number may have as many digits as it likes",
+        "macros/within_range.sql",
+        "case when abs({{ number }}) < 1e100 then {{ number }} else {{ number }} * 'Infinity' end",
+        "{{ number }}",
+        (EXTREMES,),
+    ),
+    Mutation(
+        "the job locks what a stranger owns",
+        "src/timeback_analytics/job/lock.py",
+        "        if owners:\n",
+        "        if owners and False:\n",
+        (JOB,),
+    ),
+    Mutation(
+        "whoever holds the job's lock runs a job",
+        "src/timeback_analytics/job/lock.py",
+        "if application is not None and not application.startswith(APPLICATION):",
+        "if False:",
+        (JOB,),
+    ),
+    Mutation(
+        "the lock's session ends as the role's timeouts say",
+        "src/timeback_analytics/job/lock.py",
+        "self._timeouts = _take_off_timeouts(conn)",
+        "self._timeouts = {}",
+        (JOB,),
+    ),
+    Mutation(
+        "rights that no binding narrows are not looked for",
+        CATALOG_LINT,
+        "else conn.execute(query_for(schema)).fetchall()",
+        "else []",
+        (LINT,),
+    ),
+    Mutation(
+        "an error shows the whole of a bad element",
+        SETTING_PARSER,
+        "left({{ text }}, 100) ||",
+        "{{ text }} ||",
+        (ROAR,),
+    ),
+]
+"""What lies around the views: the path of a deploy, moved tables, extremes, the lock of the job, rights."""
+
+MUTATIONS = [*_SCOPE, *_RIGHTS, *_AROUND, *_ROWS, *_INSIGHTS, *_ROAR, *_STORED, *_CONTRACTS]

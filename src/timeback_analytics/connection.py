@@ -8,6 +8,8 @@ from timeback_analytics.errors import TimebackError
 from timeback_analytics.server import DATABASE, SUPERUSER, project_server
 
 TARGETS = ("embedded", "server")
+SEARCH_PATH = "pg_catalog, pg_temp"
+"""Of every session of ours: PostgreSQL's own functions and operators, and nobody else's of the same name."""
 
 
 def operational_schema(target: str) -> str:
@@ -57,11 +59,13 @@ def connection_string(target: str, *, dbname: str | None = None, user: str | Non
 def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
     """Connect to the target's database; see connection_string for what that is.
 
+    The session's search_path is SEARCH_PATH.
+
     Raises:
         TimebackError: the target is unknown, or its server cannot be reached or refuses.
     """
     try:
-        return psycopg.connect(connection_string(target), autocommit=autocommit, application_name="timeback")
+        conn = psycopg.connect(connection_string(target), autocommit=autocommit, application_name="timeback")
     except psycopg.OperationalError as error:
         hint = (
             "It is named by PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE."
@@ -69,6 +73,19 @@ def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
             else "`timeback server status` says what runs."
         )
         raise TimebackError(f"The database of target {target} cannot be reached: {error}\n{hint}") from error
+    pin_search_path(conn)
+    return conn
+
+
+def pin_search_path(conn: psycopg.Connection) -> None:
+    """Set a new session's search_path to SEARCH_PATH, whatever its role or its database says.
+
+    Not in the connection string, where PGOPTIONS would be lost and PgBouncer would refuse it.
+    """
+    conn.execute(f"set search_path = {SEARCH_PATH}")
+    if not conn.autocommit:
+        # a later rollback would take it back
+        conn.commit()
 
 
 def _check(target: str) -> None:

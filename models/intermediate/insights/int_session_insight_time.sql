@@ -10,7 +10,7 @@ select
 from {{ ref('int_session_insight_student') }} as session_student
 cross join lateral (
     select
-        sum(extract(epoch from insight.ended_at_time - insight.started_at_time)) filter (where insight.is_waste) as waste_sec,
+        sum({{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }}) filter (where insight.is_waste) as waste_sec,
         -- the range of an insight without length is empty and adds nothing
         range_agg(tstzrange(insight.started_at_time, insight.ended_at_time)) filter (where insight.is_cheating) as cheating_ranges,
         range_agg(tstzrange(insight.started_at_time, insight.ended_at_time)) filter (where insight.is_proctoring) as proctoring_ranges
@@ -19,4 +19,6 @@ cross join lateral (
         insight.session_id = session_student.session_id
         -- what another student did in the same session is not this student's time
         and insight.student_id = session_student.student_id
+        -- without a length where it has no finite start and end
+        and insight.duration_sec is not null
 ) as total

@@ -39,6 +39,7 @@ Exit codes:
   7  tests failed; the catalog is deployed
   8  the check failed, or a dataset cannot be read; the catalog is deployed
   9  interrupted by SIGINT, SIGTERM or SIGHUP; the next job repairs by itself
+  10 somebody who runs no job keeps this one from running; nothing was deployed
 Where several steps fail, the code is the first one's.
 """
 )

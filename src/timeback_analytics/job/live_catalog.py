@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.catalog.names import SCOPE_SETTING, UNRESTRICTED, internal_schema
-from timeback_analytics.connection import connection_string
+from timeback_analytics.connection import connection_string, pin_search_path
 
 
 class LiveCatalog:
@@ -37,6 +37,8 @@ class LiveCatalog:
             connect_timeout=20,
             application_name="timeback job",
         ) as conn:
+            pin_search_path(conn)
+            conn.execute("set idle_session_timeout = 0")
             conn.execute("set default_transaction_read_only = on")
             yield conn
 

@@ -26,6 +26,7 @@ class Exit(enum.IntEnum):
     TESTS = 7
     CHECK = 8
     INTERRUPTED = 9
+    STRANGER = 10
 
 
 @dataclass

@@ -26,6 +26,7 @@ NEXT = {
     "TESTS": "look at the rows that the failed tests find, by their queries; the catalog is deployed.",
     "CHECK": "look at the rules and the datasets that are named; the catalog is deployed.",
     "INTERRUPTED": "run the job again; it goes on from whatever is there.",
+    "STRANGER": "see who it is, and end what they do; nothing was deployed.",
 }
 OUTCOMES = {
     "GREEN": "Green",
@@ -37,6 +38,7 @@ OUTCOMES = {
     "TESTS": "Tests failed",
     "CHECK": "The check of the live catalog failed",
     "INTERRUPTED": "Interrupted",
+    "STRANGER": "Somebody who runs no job keeps this one from running",
 }
 
 

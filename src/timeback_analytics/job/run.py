@@ -21,7 +21,13 @@ from timeback_analytics.job.dbt_runs import DbtRuns, profiles_folder
 from timeback_analytics.job.history import DBT_LOG, JobFolders, moment
 from timeback_analytics.job.interruption import Interruption, JobInterruptedError
 from timeback_analytics.job.live_catalog import LiveCatalog
-from timeback_analytics.job.lock import AnotherJobError, JobLock, NoConnectionError, is_connection_trouble
+from timeback_analytics.job.lock import (
+    AnotherJobError,
+    JobLock,
+    NoConnectionError,
+    StrangerError,
+    is_connection_trouble,
+)
 from timeback_analytics.job.options import Options
 from timeback_analytics.job.outcome import Exit, Outcome, Step
 from timeback_analytics.job.plan import PLAN
@@ -100,7 +106,8 @@ class Job:
                 return Exit.ANOTHER_JOB, None
             except NoConnectionError as error:
                 self._fail_step("connect", str(error))
-                return self._finish(Exit.NO_CONNECTION)
+                is_strangers = isinstance(error, StrangerError)
+                return self._finish(Exit.STRANGER if is_strangers else Exit.NO_CONNECTION)
             except (KeyboardInterrupt, JobInterruptedError):
                 by = self._interruption.signal or "SIGINT"
                 return self._break_off(Exit.INTERRUPTED, "interrupted", f"ended by {by}")
@@ -155,13 +162,18 @@ class Job:
                 self._interruption.raise_if_asked()
                 if isinstance(error, psycopg.OperationalError) and not is_connection_trouble(str(error)):
                     raise
-                why = " ".join(str(error).split()).rstrip(".") or LOCK_LOST
+                why = self._explained(" ".join(str(error).split()).rstrip(".")) or LOCK_LOST
                 is_final = isinstance(error, NoConnectionError) and error.is_final
                 if tried >= self._options.retries or is_final:
                     step.status, step.sentence = "failed", why
+                    if isinstance(error, StrangerError):
+                        raise
                     raise NoConnectionError(why, is_final=True) from error
                 self._wait(step, why, tried)
                 tried += 1
+        if step.status == "failed":
+            timeouts = (self._lock.whose_timeout(detail) for detail in step.details)
+            step.details += sorted({said for said in timeouts if said})
         step.seconds = round(time.monotonic() - started, 1)
 
     def _try(self, step: Step, action: Callable[[Step], None]) -> None:
@@ -224,9 +236,14 @@ class Job:
         else:
             step = Step(name)
             self._steps.append(step)
-        step.status, step.sentence = "failed", sentence
+        step.status, step.sentence = "failed", self._explained(sentence)
         step.details += details
         self._say_step(step)
+
+    def _explained(self, sentence: str) -> str:
+        """What went wrong, and whose timeout it was, if it was one."""
+        timeout = self._lock.whose_timeout(sentence)
+        return f"{sentence.rstrip('.')}. {timeout}" if timeout else sentence
 
     def _say_step(self, step: Step) -> None:
         if step.status == "not run":

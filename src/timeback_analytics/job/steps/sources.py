@@ -29,6 +29,10 @@ def check_sources(work: Work, step: Step) -> None:
         return
     tables = {node["name"] for node in work.manifest["sources"].values()}
     step.status, step.sentence = "ok", f"{len(work.manifest['sources'])} tables, as the catalog reads them"
+    if ran.notes:
+        step.status, step.warnings = "warning", list(ran.notes)
+        views = "1 view reads" if len(ran.notes) == 1 else f"{len(ran.notes)} views read"
+        step.sentence += f"; {views} what has another name now, until the deploy"
     asked_for = work.options.variables.get("source_freshness") or work.project_variable("source_freshness")
     if not asked_for:
         return

@@ -1,0 +1,50 @@
+"""The sessions that dbt opens: by what path they resolve names, and what may end them."""
+
+from functools import wraps
+from typing import Any
+
+from dbt.adapters.contracts.connection import Connection
+from dbt.adapters.postgres.connections import PostgresConnectionManager
+
+from timeback_analytics.connection import SEARCH_PATH
+
+SETTINGS = (
+    ("search_path", SEARCH_PATH),
+    ("idle_session_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+)
+
+
+def settle_sessions_of_dbt() -> None:
+    """From now on every connection of dbt's in this process resolves names in pg_catalog alone.
+
+    Whatever profiles.yml or a role says: else a function of somebody else's in `public`, or in a schema
+    of the deploying role's name, could run with that role's rights. dbt has no place for it: a
+    `search_path` in the profile would keep PGOPTIONS, and with it a scope, from the server, and PgBouncer
+    refuses connections that bring one. Nor does a session end while it waits for the others, whatever
+    timeouts the role has for idle ones.
+    """
+    opened = PostgresConnectionManager.open.__func__
+    if hasattr(opened, "__wrapped__"):
+        return
+
+    @wraps(opened)
+    def open_settled(manager: type[PostgresConnectionManager], connection: Connection) -> Connection:
+        is_new = connection.state != "open"
+        connection = opened(manager, connection)
+        if is_new:
+            _settle(connection.handle)
+        return connection
+
+    PostgresConnectionManager.open = classmethod(open_settled)
+
+
+def _settle(handle: Any) -> None:
+    """A session that has a setting already, by its role, is left alone: a pooler may lend it to others."""
+    with handle.cursor() as cursor:
+        for name, wanted in SETTINGS:
+            cursor.execute(f"select pg_catalog.current_setting('{name}')")
+            if cursor.fetchone()[0] != wanted:
+                cursor.execute(f"set {name} = {wanted}")
+    # so that no rollback of dbt's takes it back
+    handle.commit()
