@@ -146,6 +146,8 @@ def _readdressed(read: Callable[..., Manifest]) -> Callable[..., Manifest]:
                 if node.relation_name:
                     node.relation_name = node.relation_name.replace(f'"{node.database}"', f'"{database}"', 1)
                 node.database = database
+        # what macros know as `graph`
+        manifest.build_flat_graph()
         return manifest
 
     return read_for_this_database
