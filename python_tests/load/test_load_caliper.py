@@ -475,6 +475,13 @@ def test_started_and_completed_are_one_attempt(people: psycopg.Connection, load_
     assert load_events(started, completed).changes == 0
 
 
+def test_an_attempt_that_another_event_made(people: psycopg.Connection, load_events: Load) -> None:
+    """An event of a type that need not have attempts."""
+    made = {"id": ATTEMPT, "type": "Attempt", "startedAtTime": "2026-01-05T10:00:00Z"}
+    load_events(event("v", "ViewEvent", "Viewed", "2026-01-05T10:00:00Z", object=ITEM, generated=made))
+    assert rows(people, "caliper_attempt") == {(ATTEMPT, ADA, ITEM, None, at("10:00"), None, None)}
+
+
 def test_a_score_waits_for_its_attempt(people: psycopg.Connection, load_events: Load) -> None:
     report = load_events(grade("g1", ATTEMPT, "x", "2026-01-05T10:02:00Z"))
     assert "1 scores are of attempts that no event tells about; they wait for them." in report.notes

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from timeback_analytics.load.formats._fact_spool import Spool
@@ -324,7 +325,8 @@ class _EventReader(_Reader):
             self.generated_id, attempt = self.score(made, event.time, self.object_id)
             self.object_id = attempt or self.object_id
             return
-        if self.kind not in _WORK:
+        # an attempt that is described is one, whatever the event
+        if self.kind not in _WORK and made_kind != "Attempt":
             return
         told: dict[str, Any] = {"actor": by, "about": self.object_id}
         if self.action == "Started":
@@ -368,8 +370,6 @@ class _EventReader(_Reader):
 
 
 def _sum(texts: list[str]) -> str:
-    from decimal import Decimal
-
     return str(sum(map(Decimal, texts)))
 
 
