@@ -11,23 +11,34 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mutants.mutations import MUTATIONS, Mutation
+from mutants.mutation import MUTATIONS, Mutation
 from mutants.run import PATIENCE, Ran, Results, Verdict, refusal, run_for, why_silent
 from project_copy import ROOT, copy_project
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.what for mutation in MUTATIONS])
-def test_what_a_mutant_replaces_is_there_once(mutation: Mutation):
-    text = (ROOT / mutation.file).read_text(encoding="utf-8")
-    assert text.count(mutation.old) == 1
-    assert mutation.old != mutation.new
-    for test in mutation.tests:
-        assert (ROOT / test).is_file()
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=[mutation.name for mutation in MUTATIONS])
+def test_a_mutant_applies_once_and_breaks_something(mutation: Mutation, tmp_path: Path):
+    """Where it does not, what is said names its patch: the lines that it breaks have changed."""
+    (tmp_path / mutation.file).parent.mkdir(parents=True)
+    whole = (ROOT / mutation.file).read_text(encoding="utf-8")
+    (tmp_path / mutation.file).write_text(whole, encoding="utf-8")
+    mutation.apply(tmp_path)
+    assert (tmp_path / mutation.file).read_text(encoding="utf-8") != whole
+    assert [test for test in mutation.tests if not (ROOT / test).is_file()] == []
+
+
+@pytest.mark.parametrize(("text", "times"), [("other lines\n", 0), ("one\ntwo\n" * 2, 2)])
+def test_a_mutant_that_does_not_apply_names_its_patch(text: str, times: int, tmp_path: Path):
+    mutation = Mutation("scope/some.patch", "some", "file.sql", (("one\n", "none\n"),), ("tests",))
+    (tmp_path / "file.sql").write_text(text)
+    with pytest.raises(ValueError, match=rf"scope/some.patch again: file.sql has these lines {times} times"):
+        mutation.apply(tmp_path)
+    assert (tmp_path / "file.sql").read_text() == text
 
 
 def test_no_two_mutants_are_one():
     assert max(Counter(mutation.what for mutation in MUTATIONS).values()) == 1
-    assert max(Counter((mutation.file, mutation.old, mutation.new) for mutation in MUTATIONS).values()) == 1
+    assert max(Counter((mutation.file, mutation.pieces) for mutation in MUTATIONS).values()) == 1
 
 
 SKIPPED = (

@@ -1,6 +1,6 @@
 """Breaks the project in many ways, one at a time, and tells which test notices. `make mutants` runs it.
 
-A mutant is a copy of the checkout with one text replaced (mutations.py). What it changes is deployed into
+A mutant is a copy of the checkout with a patch applied (mutation.py). What it changes is deployed into
 a database of its own, then the tests that should notice run, until one of them fails. The unbroken project
 goes first: its tests must pass, or a mutant's failing ones would say nothing. Exits with 1 when a mutant
 is not noticed, or its tests did not run: skipped or never finished counts as that.
@@ -36,8 +36,8 @@ from queue import SimpleQueue
 import psycopg
 from psycopg import sql
 
-from mutants.mutations import EXPECTATION, MUTATIONS, ON_ONE_DATABASE, Mutation
-from project_copy import ROOT, copy_project, replace
+from mutants.mutation import EXPECTATION, MUTATIONS, ON_ONE_DATABASE, Mutation
+from project_copy import ROOT, copy_project
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
@@ -123,7 +123,7 @@ class Workshop:
         project = Path(shutil.copytree(self._parsed_for(bench), self.home / name))
         try:
             if mutation:
-                replace(project, mutation.file, mutation.old, mutation.new)
+                mutation.apply(project)
             verdict = self._noticed(bench, project, mutation, tests)
         finally:
             shutil.rmtree(project, ignore_errors=True)
@@ -278,7 +278,7 @@ def _table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
 def _name(mutation: Mutation, project: Path) -> str:
     """What tells a mutant from all others, and from itself once its file has changed."""
     whole = (project / mutation.file).read_text(encoding="utf-8")
-    told = "\0".join((mutation.what, mutation.file, mutation.old, mutation.new, whole))
+    told = "\0".join((mutation.what, mutation.file, *sum(mutation.pieces, ()), whole))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -352,7 +352,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
         action="append",
         default=[],
         metavar="TEXT",
-        help="those whose description, file or test files have this text; repeatable",
+        help="those whose description, patch, file or test files have this text; repeatable",
     )
     parser.add_argument("--resume", action="store_true", help="leave out those that were noticed before")
     parser.add_argument("--list", action="store_true", help="print what there is, and run nothing")
@@ -365,13 +365,13 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
     options = parser.parse_args(arguments)
 
     wanted = [text.lower() for text in options.only] or [""]
-    described = {one: f"{one.what} {one.file} {' '.join(one.tests)}".lower() for one in MUTATIONS}
+    described = {one: f"{one.what} {one.name} {one.file} {' '.join(one.tests)}".lower() for one in MUTATIONS}
     chosen = [one for one, words in described.items() if any(text in words for text in wanted)]
     if not chosen:
         parser.error(f"no mutant has {' or '.join(options.only)} in its description, file or test files")
     if options.list:
         for mutation in chosen:
-            say(f"{mutation.file}: {mutation.what}")
+            say(f"{mutation.name}: {mutation.what}")
         return 0
     # a shell's background jobs ignore it, and so would the tests that are to be ended with it
     signal.signal(signal.SIGINT, signal.default_int_handler)
