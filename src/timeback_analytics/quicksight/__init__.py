@@ -1,1 +1,1 @@
-"""QuickSight assets made from dbt's manifest: rendered to JSON, checked, compared with an account, applied."""
+"""QuickSight's resources, made from dbt's manifest: rendered to JSON, checked, compared, applied."""

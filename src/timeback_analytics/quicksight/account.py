@@ -86,7 +86,9 @@ class Account:
                 return
             if look + 1 < LOOKS:
                 self.pause(PAUSE)
-        raise TimebackError(f"{what}: it is not ready after {LOOKS * PAUSE:.0f} seconds. Run this again later.")
+        raise TimebackError(
+            f"{what}: it is not ready after {LOOKS * PAUSE:.0f} seconds. Run this again later."
+        )
 
 
 def _told(errors: Any) -> str:
@@ -132,7 +134,8 @@ def _session(region: str) -> tuple[Any, Any]:
         from botocore.config import Config
     except ImportError as error:
         raise TimebackError(
-            "This needs boto3, which the extra `quicksight` brings: pip install 'timeback-analytics[quicksight]'."
+            "This needs boto3, which the extra `quicksight` brings: "
+            "pip install 'timeback-analytics[quicksight]'."
         ) from error
     config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
     return boto3.session.Session(region_name=region), config

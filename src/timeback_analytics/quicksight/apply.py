@@ -13,7 +13,11 @@ from timeback_analytics.quicksight.resources import Resource, in_order
 
 
 def apply(
-    changes: list[Change], account: Account, *, force: bool = False, tell: Callable[[str], None] = lambda _: None
+    changes: list[Change],
+    account: Account,
+    *,
+    force: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Make the changes. What is made stays made when a later one is refused; run it again then.
 
@@ -72,7 +76,9 @@ def delete(resources: list[Resource], account: Account, tell: Callable[[str], No
 
 
 def _past(action: str) -> str:
-    return {"create": "created", "update": "updated", "recreate": "made anew"}.get(action, "permissions, tags or folders")
+    return {"create": "created", "update": "updated", "recreate": "made anew"}.get(
+        action, "permissions, tags or folders"
+    )
 
 
 def _make(change: Change, account: Account) -> None:
@@ -127,12 +133,15 @@ def _permit(
     revoke: list[Mapping[str, Any]],
 ) -> None:
     kind = resource.kind
-    parameters: dict[str, Any] = {"AwsAccountId": account.account, **resource.ids}
-    if grant:
-        parameters["GrantPermissions"] = grant
-    if revoke:
-        parameters["RevokePermissions"] = revoke
-    account.call(f"Update{kind.operation}Permissions{kind.version}", resource.label, parameters)
+    where = {"AwsAccountId": account.account, **resource.ids}
+    # two calls: one principal may be in both
+    for name, permissions in (("RevokePermissions", revoke), ("GrantPermissions", grant)):
+        if permissions:
+            account.call(
+                f"Update{kind.operation}Permissions{kind.version}",
+                resource.label,
+                {**where, name: permissions},
+            )
 
 
 def _wait(resource: Resource, account: Account, version: int | None = None) -> None:

@@ -101,7 +101,9 @@ class _Looked:
 
     def arns(self, resource: Resource) -> Iterator[str]:
         """Every ARN of QuickSight's own resources leads to one that is there."""
-        pattern = re.compile(r"arn:[^:]+:quicksight:[^:]*:\d+:((folder|datasource|dataset|topic|analysis)/.+)")
+        pattern = re.compile(
+            r"arn:[^:]+:quicksight:[^:]*:\d+:((folder|datasource|dataset|topic|analysis)/.+)"
+        )
         for place, text in texts_within(resource.parameters):
             match = pattern.fullmatch(text)
             if match and match[1] not in self.by_arn:
@@ -162,10 +164,10 @@ class _Looked:
             if "RowLevelPermissionDataSet" in one.get("RowLevelPermissionConfiguration", {})
         ]
         if at_top and given.get("DataPrepConfiguration"):
-            yield "the new data preparation takes no rules about rows at the top, but in SemanticModelConfiguration"
+            yield "the new data preparation takes rules about rows in SemanticModelConfiguration alone"
         applied = [one for one in (at_top, *within) if one]
         if ORG_ID in fields and not applied:
-            yield f"it has the field {ORG_ID}, and no rules about rows: everybody would see every organization"
+            yield f"it has the field {ORG_ID} and no rules about rows: everybody would see everything"
         for one in applied:
             if one.get("Status") != "ENABLED" or one["PermissionPolicy"] != "GRANT_ACCESS":
                 yield "its rules about rows are not enabled, or grant nothing"
@@ -195,7 +197,7 @@ class _Looked:
             for one in calculated:
                 named += references(one["Expression"])
                 if one["CalculatedFieldName"] in fields:
-                    yield f"{data_set['DatasetName']}: the metric {one['CalculatedFieldName']} is a field already"
+                    yield f"{data_set['DatasetName']}: there are two fields {one['CalculatedFieldName']}"
             for name in named:
                 if name not in fields:
                     yield f"{data_set.get('DatasetName')}: there is no field {name}"
@@ -218,7 +220,9 @@ class _Looked:
 
     def definition(self, given: Mapping[str, Any]) -> Iterator[str]:
         definition = given["Definition"]
-        declared = {one["Identifier"]: one["DataSetArn"] for one in definition["DataSetIdentifierDeclarations"]}
+        declared = {
+            one["Identifier"]: one["DataSetArn"] for one in definition["DataSetIdentifierDeclarations"]
+        }
         fields = {name: set(self.fields_of(arn)) for name, arn in declared.items()}
         for one in definition.get("CalculatedFields", ()):
             of = one.get("DataSetIdentifier")
@@ -257,17 +261,31 @@ def _sheet_faults(sheet: Mapping[str, Any], definition: Mapping[str, Any]) -> It
     for visual in sheet.get("Visuals", ()):
         (inner,) = visual.values()
         visuals.append(inner["VisualId"])
-        used = [text for place, text in texts_within(inner) if place.endswith(".FieldId") and "FieldSort" in place]
-        own = [text for place, text in texts_within(inner) if place.endswith(".FieldId") and "FieldWells" in place]
-        yield from (f"visual {inner['VisualId']}: it is sorted by {one}, which it has not" for one in used if one not in own)
+        used = [
+            text for place, text in texts_within(inner) if place.endswith(".FieldId") and "FieldSort" in place
+        ]
+        own = [
+            text
+            for place, text in texts_within(inner)
+            if place.endswith(".FieldId") and "FieldWells" in place
+        ]
+        yield from (
+            f"visual {inner['VisualId']}: it is sorted by {one}, which it has not"
+            for one in used
+            if one not in own
+        )
     yield from (f"there are two visuals {one}" for one in sorted(set(visuals)) if visuals.count(one) > 1)
     for layout in sheet.get("Layouts", ()):
         for place, text in texts_within(layout):
             if place.endswith(".ElementId") and text not in visuals:
                 yield f"the layout has a place for {text}, which there is not"
     for group in definition.get("FilterGroups", ()):
-        scopes = group["ScopeConfiguration"].get("SelectedSheets", {}).get("SheetVisualScopingConfigurations", ())
+        scopes = (
+            group["ScopeConfiguration"].get("SelectedSheets", {}).get("SheetVisualScopingConfigurations", ())
+        )
         for scope in scopes:
             if scope["SheetId"] == sheet["SheetId"]:
                 missing = sorted(set(scope.get("VisualIds", ())) - set(visuals))
-                yield from (f"the filter {group['FilterGroupId']} is on {one}, which there is not" for one in missing)
+                yield from (
+                    f"the filter {group['FilterGroupId']} is on {one}, which there is not" for one in missing
+                )

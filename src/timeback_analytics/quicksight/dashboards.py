@@ -71,9 +71,7 @@ class Visual:
         if self.each:
             category = f"date_trunc('{self.each}', {self.by}::timestamp)::date"
         groups = [one for one in (category, self.color) if one]
-        shown = [
-            f"{sql} as {name}" for sql, name in ((category, "category"), (self.color, "color")) if sql
-        ]
+        shown = [f"{sql} as {name}" for sql, name in ((category, "category"), (self.color, "color")) if sql]
         parts = [f"select {', '.join([*shown, f'{self.value} as value'])}"]
         parts.append(f"from ({self.data_set.sql(schema)}) as rows_shown")
         if self.period:
@@ -123,13 +121,17 @@ def read_dashboards(
         made = _data_set(one, relations, problems)
         if made:
             own[made.name] = made
-    known = {relation.name: DataSet(relation.name, relation.title, relation) for relation in relations.values()}
+    known = {
+        relation.name: DataSet(relation.name, relation.title, relation) for relation in relations.values()
+    }
     known |= own
     dashboards = []
     for one in given["dashboards"]:
         visuals = [_visual(visual, known, relations, metrics, problems) for visual in one["visuals"]]
         names = [visual["name"] for visual in one["visuals"]]
-        problems += [f"{one['name']}: there are two visuals {name}" for name in names if names.count(name) > 1]
+        problems += [
+            f"{one['name']}: there are two visuals {name}" for name in names if names.count(name) > 1
+        ]
         dashboards.append(
             Dashboard(one["name"], one["title"], one["description"].strip(), tuple(filter(None, visuals)))
         )
@@ -138,7 +140,9 @@ def read_dashboards(
     return list(own.values()), dashboards
 
 
-def _data_set(one: Mapping[str, Any], relations: Mapping[str, Relation], problems: list[str]) -> DataSet | None:
+def _data_set(
+    one: Mapping[str, Any], relations: Mapping[str, Relation], problems: list[str]
+) -> DataSet | None:
     if one["of"] not in relations:
         problems.append(f"{one['name']}: there is no dataset {one['of']}")
         return None

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.quicksight.names import (
-    DATA_SET_INSTRUCTIONS,
-    cut,
-    table_key,
-    title,
-)
+from timeback_analytics.quicksight.names import table_key, title
 from timeback_analytics.quicksight.permissions import permissions
+from timeback_analytics.quicksight.preparation import legacy_preparation, new_preparation
 from timeback_analytics.quicksight.relations import Column, Relation
 from timeback_analytics.quicksight.settings import Settings
 
@@ -87,7 +83,7 @@ class DataSet:
                 for column, name in added.columns.items()
             ]
         if is_split:
-            told = "The organization that the row is shown to; a row of several organizations is there several times."
+            told = "The organization that the row is shown to; a row of several is there several times."
             fields.append(Field(ORG_ID, ORG_ID, "STRING", told, f"{domain}/Ids"))
         return tuple(fields)
 
@@ -123,7 +119,8 @@ class DataSet:
         for place, added in enumerate(self.added):
             alias = f"added_{place}"
             joins.append(
-                f"left join {schema}.{added.to_relation} as {alias} on {owner[added.by]} = {alias}.{added.to_column}"
+                f"left join {schema}.{added.to_relation} as {alias}"
+                f" on {owner[added.by]} = {alias}.{added.to_column}"
             )
             for column, name in added.columns.items():
                 columns.append(f"{alias}.{column} as {name}")
@@ -163,9 +160,9 @@ def data_set(settings: Settings, relations: Mapping[str, Relation], one: DataSet
         given["PerformanceConfiguration"] = {"UniqueKeys": [{"ColumnNames": [key]}]}
     rules = _rules(settings) if is_split else None
     if settings.preparation == "new":
-        given |= _new_preparation(one, fields, rules)
+        given |= new_preparation(one, fields, rules)
     else:
-        given["LogicalTableMap"] = _legacy_preparation(one, fields)
+        given["LogicalTableMap"] = legacy_preparation(one, fields)
         if rules:
             given["RowLevelPermissionDataSet"] = rules
     return given
@@ -317,131 +314,4 @@ def _base_table(settings: Settings, one: DataSet) -> dict[str, Any]:
             "SqlQuery": query,
             "Columns": [*_input_columns(settings, kept), org_id],
         }
-    }
-
-
-def _joined_key(added: Added) -> str:
-    """The name of the other side's key, until it is left out at the end; no field may have it."""
-    return f"{title(added.to_relation)} {title(added.to_column)} (key)"
-
-
-def _renames(one: DataSet, fields: tuple[Field, ...]) -> dict[str, dict[str, str]]:
-    """table -> its column -> the field's name, where the two differ."""
-    added_names = {name for added in one.added for name in added.columns.values()}
-    renames = {
-        one.base.name: {field.column: field.title for field in fields if field.column not in added_names}
-    }
-    for added in one.added:
-        names = {column: title(name) for column, name in added.columns.items()}
-        renames[added.to_relation] = {added.to_column: _joined_key(added)} | names
-    return {
-        table: {column: name for column, name in names.items() if column != name}
-        for table, names in renames.items()
-    }
-
-
-def _legacy_preparation(one: DataSet, fields: tuple[Field, ...]) -> dict[str, Any]:
-    renames = _renames(one, fields)
-    described = [
-        {"TagColumnOperation": {"ColumnName": field.title, "Tags": [{"ColumnDescription": {"Text": field.description}}]}}
-        for field in fields
-        if field.description
-    ]
-    project = {"ProjectOperation": {"ProjectedColumns": [field.title for field in fields]}}
-    tables = {
-        table_key(name): {
-            "Alias": table_key(name),
-            "Source": {"PhysicalTableId": table_key(name)},
-            "DataTransforms": [
-                {"RenameColumnOperation": {"ColumnName": column, "NewColumnName": new}}
-                for column, new in renamed.items()
-            ],
-        }
-        for name, renamed in renames.items()
-    }
-    last = table_key(one.base.name)
-    for place, added in enumerate(one.added, start=1):
-        key = f"joined-{place}"
-        tables[key] = {
-            "Alias": key,
-            "Source": {
-                "JoinInstruction": {
-                    "LeftOperand": last,
-                    "RightOperand": table_key(added.to_relation),
-                    "RightJoinKeyProperties": {"UniqueKey": True},
-                    "Type": "LEFT",
-                    "OnClause": f"{{{title(added.by)}}} = {{{_joined_key(added)}}}",
-                }
-            },
-        }
-        last = key
-    tables[last].setdefault("DataTransforms", []).extend([*described, project])
-    return tables
-
-
-def _new_preparation(one: DataSet, fields: tuple[Field, ...], rules: dict[str, Any] | None) -> dict[str, Any]:
-    renames = _renames(one, fields)
-    steps: dict[str, Any] = {}
-    for name, renamed in renames.items():
-        key = table_key(name)
-        steps[f"read-{key}"[:64]] = {"ImportTableStep": {"Alias": f"read-{key}"[:64], "Source": {"SourceTableId": key}}}
-        steps[f"name-{key}"[:64]] = {
-            "RenameColumnsStep": {
-                "Alias": f"name-{key}"[:64],
-                "Source": {"TransformOperationId": f"read-{key}"[:64]},
-                "RenameColumnOperations": [
-                    {"ColumnName": column, "NewColumnName": new} for column, new in renamed.items()
-                ],
-            }
-        }
-    last = f"name-{table_key(one.base.name)}"[:64]
-    for place, added in enumerate(one.added, start=1):
-        steps[f"joined-{place}"] = {
-            "JoinStep": {
-                "Alias": f"joined-{place}",
-                "LeftOperand": {"TransformOperationId": last},
-                "RightOperand": {"TransformOperationId": f"name-{table_key(added.to_relation)}"[:64]},
-                "Type": "LEFT",
-                "OnClause": f"{{{title(added.by)}}} = {{{_joined_key(added)}}}",
-            }
-        }
-        last = f"joined-{place}"
-    steps["fields"] = {
-        "ProjectStep": {
-            "Alias": "fields",
-            "Source": {"TransformOperationId": last},
-            "ProjectedColumns": [field.title for field in fields],
-        }
-    }
-    table: dict[str, Any] = {
-        "Alias": one.title[:64],
-        "DestinationTableId": "result",
-        "SemanticMetadata": {
-            "ColumnMetadata": [
-                {"ColumnNames": [field.title], "ColumnProperties": [{"Description": {"Text": field.description}}]}
-                for field in fields
-                if field.description
-            ]
-        },
-    }
-    if rules:
-        table["RowLevelPermissionConfiguration"] = {"RowLevelPermissionDataSet": rules}
-    instructions = cut(" ".join(one.base.notes), DATA_SET_INSTRUCTIONS)
-    return {
-        "DataPrepConfiguration": {
-            "SourceTableMap": {table_key(name): {"PhysicalTableId": table_key(name)} for name in renames},
-            "TransformStepMap": steps,
-            "DestinationTableMap": {
-                "result": {"Alias": one.title[:64], "Source": {"TransformOperationId": "fields"}}
-            },
-        },
-        "SemanticModelConfiguration": {
-            "TableMap": {"table": table},
-            "SemanticMetadata": [
-                {
-                    "Description": {"Text": one.base.description},
-                    "CustomInstructions": [{"InlineCustomInstruction": {"InstructionText": instructions}}],
-                }
-            ],
-        },
     }

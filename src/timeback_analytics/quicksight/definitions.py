@@ -149,7 +149,9 @@ def _measure(visual: Visual) -> dict[str, Any]:
     }
     if visual.format == "percent":
         decimals = {"DecimalPlacesConfiguration": {"DecimalPlaces": 1}}
-        field["FormatConfiguration"] = {"FormatConfiguration": {"PercentageDisplayFormatConfiguration": decimals}}
+        field["FormatConfiguration"] = {
+            "FormatConfiguration": {"PercentageDisplayFormatConfiguration": decimals}
+        }
     return {"NumericalMeasureField": field}
 
 
@@ -170,7 +172,9 @@ def _visual(visual: Visual) -> dict[str, Any]:
         kind, chart = "KPIVisual", {"FieldWells": wells}
     elif visual.kind == "table":
         kind = "TableVisual"
-        chart = {"FieldWells": {"TableAggregatedFieldWells": {"GroupBy": categories + colors, "Values": values}}}
+        chart = {
+            "FieldWells": {"TableAggregatedFieldWells": {"GroupBy": categories + colors, "Values": values}}
+        }
     else:
         kind, wells_name = {
             "bar": ("BarChartVisual", "BarChartAggregatedFieldWells"),
@@ -197,7 +201,9 @@ def _sort(visual: Visual) -> dict[str, Any]:
             "ColumnSort": {
                 "SortBy": _column(visual, title(visual.sort)),
                 "Direction": "ASC",
-                "AggregationFunction": {"NumericalAggregationFunction": {"SimpleNumericalAggregation": "MIN"}},
+                "AggregationFunction": {
+                    "NumericalAggregationFunction": {"SimpleNumericalAggregation": "MIN"}
+                },
             }
         }
     return {"FieldSort": {"FieldId": f"{visual.name}-{visual.by}", "Direction": "ASC"}}

@@ -33,7 +33,20 @@ OPERATORS = {
     exp.And: "AND",
     exp.Or: "OR",
 }
-CONDITIONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.Is, exp.In, exp.Between)
+CONDITIONS = (
+    exp.EQ,
+    exp.NEQ,
+    exp.GT,
+    exp.GTE,
+    exp.LT,
+    exp.LTE,
+    exp.And,
+    exp.Or,
+    exp.Not,
+    exp.Is,
+    exp.In,
+    exp.Between,
+)
 
 
 class CannotBeSaidError(TimebackError):
@@ -60,7 +73,9 @@ def calculated_field(
         raise CannotBeSaidError(f"`{sql}` is no SQL expression: {str(error).splitlines()[0]}") from None
     said = _Translation(sql, fields, booleans, row_field).say(tree)
     if len(said) > LIMIT:
-        raise CannotBeSaidError(f"`{sql[:60]}...` is longer than the {LIMIT} characters of a calculated field.")
+        raise CannotBeSaidError(
+            f"`{sql[:60]}...` is longer than the {LIMIT} characters of a calculated field."
+        )
     return said
 
 
@@ -146,9 +161,7 @@ class _Translation:
         if isinstance(node, exp.In) and node.expressions:
             return f"in({self.say(node.this)}, [{', '.join(self.say(one) for one in node.expressions)}])"
         if isinstance(node, exp.And | exp.Or):
-            return (
-                f"{self.condition(node.this)} {OPERATORS[type(node)]} {self.condition(node.expression)}"
-            )
+            return f"{self.condition(node.this)} {OPERATORS[type(node)]} {self.condition(node.expression)}"
         if type(node) in OPERATORS and isinstance(node, CONDITIONS):
             return f"{self.say(node.this)} {OPERATORS[type(node)]} {self.say(node.expression)}"
         raise self.refuse(f"`{node.sql(dialect='postgres')}` is no condition that it knows")
@@ -164,7 +177,9 @@ class _Translation:
         if node.this:
             raise self.refuse("CASE needs a condition after each WHEN")
         parts = [
-            part for when in node.args["ifs"] for part in (self.condition(when.this), self.say(when.args["true"]))
+            part
+            for when in node.args["ifs"]
+            for part in (self.condition(when.this), self.say(when.args["true"]))
         ]
         default = node.args.get("default")
         return f"ifelse({', '.join([*parts, self.say(default) if default else 'NULL'])})"

@@ -144,7 +144,7 @@ class _Semantic:
         return model["node_relation"]["alias"], aggregate
 
     def measure(self, params: Mapping[str, Any]) -> tuple[Any, Any, tuple[Any, ...]]:
-        """(model, what is aggregated and how, filters of it): a named measure, or said in the metric itself."""
+        """(model, what is aggregated and how, filters of it): a measure, or told in the metric itself."""
         if given := params.get("measure"):
             if given["name"] not in self.measures:
                 raise CannotBeSaidError(f"there is no measure {given['name']}")

@@ -65,7 +65,8 @@ def service_model() -> Any:
         import botocore.session
     except ImportError as error:
         raise TimebackError(
-            "This needs botocore, which the extra `quicksight` brings: pip install 'timeback-analytics[quicksight]'."
+            "This needs botocore, which the extra `quicksight` brings: "
+            "pip install 'timeback-analytics[quicksight]'."
         ) from error
     return botocore.session.get_session().get_service_model("quicksight")
 

@@ -53,7 +53,9 @@ def look_up(settings: Settings, organization: UUID, catalog: binding.Catalog, cl
         [organization],
     ).fetchone()
     if found is None:
-        raise TimebackError(f"The operational tables have no organization {organization}. Nothing was changed.")
+        raise TimebackError(
+            f"The operational tables have no organization {organization}. Nothing was changed."
+        )
     role = f"quicksight_{organization.hex}"
     (exists,) = catalog.conn.execute(
         "select exists (select from pg_catalog.pg_roles where rolname = %s)", [role]
@@ -63,7 +65,9 @@ def look_up(settings: Settings, organization: UUID, catalog: binding.Catalog, cl
     return Login(role, found[0] or str(organization), secret_name, (described or {}).get("ARN", ""), exists)
 
 
-def make_login(settings: Settings, organization: UUID, login: Login, catalog: binding.Catalog, client: Any) -> Login:
+def make_login(
+    settings: Settings, organization: UUID, login: Login, catalog: binding.Catalog, client: Any
+) -> Login:
     """Make what is missing of the login, and bind it to the organization and nothing else.
 
     The secret comes first: a login whose password nobody has is of no use, and a secret without a login is
@@ -74,8 +78,8 @@ def make_login(settings: Settings, organization: UUID, login: Login, catalog: bi
     """
     if login.exists and not login.secret_arn:
         raise TimebackError(
-            f"The role {login.role} is there, and no secret {login.secret_name} with its password. Nothing was "
-            "changed. Drop the role, so that both are made, or make the secret."
+            f"The role {login.role} is there, and no secret {login.secret_name} with its password. "
+            "Nothing was changed. Drop the role, so that both are made, or make the secret."
         )
     password = None
     arn = login.secret_arn
@@ -89,7 +93,9 @@ def make_login(settings: Settings, organization: UUID, login: Login, catalog: bi
         try:
             password = json.loads(kept["SecretString"])["password"]
         except (KeyError, TypeError, ValueError):
-            raise TimebackError(f"The secret {login.secret_name} holds no password. Nothing was changed.") from None
+            raise TimebackError(
+                f"The secret {login.secret_name} holds no password. Nothing was changed."
+            ) from None
     binding.bind(catalog, login.role, [organization], create=not login.exists, password=password)
     catalog.conn.commit()
     return Login(login.role, login.name, login.secret_name, arn, True)

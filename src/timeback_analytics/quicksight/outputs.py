@@ -38,7 +38,11 @@ def output_fields(parameters: Mapping[str, Any]) -> FieldTypes:
     roots = [key for key in logical if key not in operands]
     if len(roots) != 1:
         raise FieldProblemError(f"the logical tables {', '.join(sorted(roots))} are not joined into one")
-    return _logical(roots[0], logical, tables, ())
+    reached: set[str] = set()
+    fields = _logical(roots[0], logical, tables, reached)
+    if apart := sorted(logical.keys() - reached):
+        raise FieldProblemError(f"the logical tables {', '.join(apart)} are not joined into one")
+    return fields
 
 
 def references(expression: str) -> list[str]:
@@ -85,16 +89,17 @@ def _join(left: FieldTypes, right: FieldTypes, on_clause: str, where: str) -> Fi
 
 
 def _logical(
-    key: str, logical: Mapping[str, Any], tables: Mapping[str, FieldTypes], seen: tuple[str, ...]
+    key: str, logical: Mapping[str, Any], tables: Mapping[str, FieldTypes], reached: set[str]
 ) -> FieldTypes:
-    if key in seen or key not in logical:
-        raise FieldProblemError(f"there is no logical table {key}, or it is joined to itself")
+    if key in reached or key not in logical:
+        raise FieldProblemError(f"there is no logical table {key}, or it is joined twice")
+    reached.add(key)
     table = logical[key]
     source = table["Source"]
     if "JoinInstruction" in source:
         join = source["JoinInstruction"]
         left, right = (
-            _logical(join[side], logical, tables, (*seen, key)) for side in ("LeftOperand", "RightOperand")
+            _logical(join[side], logical, tables, reached) for side in ("LeftOperand", "RightOperand")
         )
         fields = _join(left, right, join["OnClause"], key)
     elif source.get("PhysicalTableId") in tables:
@@ -137,7 +142,8 @@ def _prepared(preparation: Mapping[str, Any], tables: Mapping[str, FieldTypes]) 
             return dict(tables[source])
         if name == "JoinStep":
             left, right = (
-                after(step[side]["TransformOperationId"], (*seen, key)) for side in ("LeftOperand", "RightOperand")
+                after(step[side]["TransformOperationId"], (*seen, key))
+                for side in ("LeftOperand", "RightOperand")
             )
             return _join(left, right, step["OnClause"], where)
         fields = after(step["Source"]["TransformOperationId"], (*seen, key))

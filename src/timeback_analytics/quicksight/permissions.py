@@ -77,9 +77,9 @@ def permissions(settings: Settings, kind: str, readers: bool = True) -> list[dic
         kind: folder, datasource, dataset, topic, analysis or dashboard.
         readers: whether readers may read this one at all.
     """
-    granted = {principal: (*READ[kind], *CHANGE[kind]) for principal in settings.authors}
+    granted = dict.fromkeys(settings.authors, (*READ[kind], *CHANGE[kind]))
     if readers and READ[kind]:
-        granted = {principal: READ[kind] for principal in settings.readers} | granted
+        granted = dict.fromkeys(settings.readers, READ[kind]) | granted
     return [
         {"Principal": principal, "Actions": sorted(f"quicksight:{action}" for action in actions)}
         for principal, actions in sorted(granted.items())

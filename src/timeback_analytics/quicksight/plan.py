@@ -34,7 +34,8 @@ class Change:
         resource: as it is wanted.
         action: "create", "update", "recreate" or "unchanged".
         lines: what changes, a line each.
-        lost: fields that go or become another type, on which dashboards may stand; or why it must be made anew.
+        lost: fields that go or become another type, on which dashboards may stand; or why it must be
+            made anew.
         grant, revoke: permissions.
         tags: tags that are missing or other ones.
         folders: ids of folders in which it does not lie yet.
@@ -63,7 +64,17 @@ def plan(resources: list[Resource], account: Account) -> list[Change]:
     Raises:
         TimebackError: the service refuses to say.
     """
-    return [_change(resource, account) for resource in resources]
+    changes = [_change(resource, account) for resource in resources]
+    made_anew = {change.resource.ids["DataSetId"] for change in changes if _is_made_anew(change)}
+    for change in changes:
+        if change.resource.kind.name == "refresh-schedules" and change.resource.ids["DataSetId"] in made_anew:
+            # it goes with its data set
+            change.action, change.lines = "create", ["its data set is made anew"]
+    return changes
+
+
+def _is_made_anew(change: Change) -> bool:
+    return change.resource.kind.name == "data-sets" and change.action == "recreate"
 
 
 def left_over(resources: list[Resource], account: Account) -> list[Resource]:
@@ -86,7 +97,9 @@ def left_over(resources: list[Resource], account: Account) -> list[Resource]:
         id_name = kind.id_names[0]
         for one in account.pages(operation, kind.name, member, {"AwsAccountId": account.account}):
             one_id = one[id_name]
-            is_known = (kind.name, one_id) in known or ("topics-v2", one_id) in known and kind.name == "topics"
+            is_known = (kind.name, one_id) in known or (
+                ("topics-v2", one_id) in known and kind.name == "topics"
+            )
             if is_known or not installation or not one_id.startswith(f"{installation}-"):
                 continue
             if _tags(account, one["Arn"], one_id).get(INSTALLATION) == installation:

@@ -190,7 +190,7 @@ def _column(relation: str, column: Mapping[str, Any]) -> Column:
     type_of_face = bi_type(data_type)
     if type_of_face not in INPUT_TYPES:
         raise TimebackError(
-            f"{relation}.{column['name']} is of type {data_type}, of which nothing says how QuickSight reads it."
+            f"{relation}.{column['name']} is of type {data_type}; nothing says how QuickSight reads that."
         )
     name, unit = column["name"], meta.get("unit", "")
     is_id = name == "id" or name.endswith(("_id", "_ids")) or data_type == "uuid"

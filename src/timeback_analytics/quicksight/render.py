@@ -69,7 +69,11 @@ def render(description: Description, settings: Settings) -> list[Resource]:
         for domain in sorted({relation.domain for relation in description.relations.values()})
     ]
     resources.append(Resource(KIND["data-sources"], table_key(DATA_SOURCE), data_source(settings)))
-    sets = [Resource(KIND["data-sets"], table_key(RULES), rules_data_set(settings))] if settings.row_rules else []
+    sets = (
+        [Resource(KIND["data-sets"], table_key(RULES), rules_data_set(settings))]
+        if settings.row_rules
+        else []
+    )
     sets += [
         Resource(KIND["data-sets"], table_key(one.name), data_set(settings, description.relations, one))
         for one in description.data_sets

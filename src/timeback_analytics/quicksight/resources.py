@@ -1,4 +1,4 @@
-"""Kinds of resources, and rendered resources as JSON files: one file each, with the parameters of its creation."""
+"""Kinds of resources, and rendered resources as JSON files: one each, with what its creation takes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ class Kind:
 # In the order in which they are made; they are deleted in the opposite one.
 KINDS = (
     Kind("folders", "Folder", ("FolderId",), "Folder", "folder"),
-    Kind("data-sources", "DataSource", ("DataSourceId",), "DataSource", "datasource", member_type="DATASOURCE"),
+    Kind(
+        "data-sources", "DataSource", ("DataSourceId",), "DataSource", "datasource", member_type="DATASOURCE"
+    ),
     Kind("data-sets", "DataSet", ("DataSetId",), "DataSet", "dataset", member_type="DATASET"),
     Kind(
         "refresh-schedules",
@@ -72,10 +74,23 @@ KINDS = (
     ),
     Kind("topics", "Topic", ("TopicId",), "", "topic", member_type="TOPIC", has_permissions=False),
     Kind(
-        "topics-v2", "Topic", ("TopicId",), "", "topic", member_type="TOPIC", has_permissions=False, version="V2"
+        "topics-v2",
+        "Topic",
+        ("TopicId",),
+        "",
+        "topic",
+        member_type="TOPIC",
+        has_permissions=False,
+        version="V2",
     ),
     Kind(
-        "analyses", "Analysis", ("AnalysisId",), "", "analysis", "DescribeAnalysisDefinition", member_type="ANALYSIS"
+        "analyses",
+        "Analysis",
+        ("AnalysisId",),
+        "",
+        "analysis",
+        "DescribeAnalysisDefinition",
+        member_type="ANALYSIS",
     ),
     Kind(
         "dashboards",
@@ -204,7 +219,9 @@ def read(folder: Path) -> list[Resource]:
             raise TimebackError(f"{path} does not say AwsAccountId and {', '.join(kind.id_names)}.")
         resources.append(resource)
     if not resources:
-        raise TimebackError(f"{folder} holds no rendered resource. `timeback quicksight render --out {folder}` writes them.")
+        raise TimebackError(
+            f"{folder} holds no rendered resource. `timeback quicksight render --out {folder}` writes them."
+        )
     return in_order(resources)
 
 

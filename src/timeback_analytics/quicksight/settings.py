@@ -111,7 +111,8 @@ def read_settings(path: Path) -> Settings:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TimebackError(
-            f"The settings {path} cannot be read: {error.strerror}. deploy/quicksight/settings.yml is an example."
+            f"The settings {path} cannot be read: {error.strerror}. deploy/quicksight/settings.yml is an "
+            "example."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise TimebackError(f"The settings {path} are no YAML: {error}") from error
@@ -179,5 +180,7 @@ def _problem(name: str, value: Any) -> str | None:
         return None if isinstance(value, dict) else "is not a list of names with values"
     if not isinstance(value, list | type(None)):
         return "is not a list of ARNs"
-    wrong = [one for one in value or () if not re.fullmatch(r"arn:[^:]+:quicksight:[^:]*:[0-9]{12}:.+", str(one))]
+    wrong = [
+        one for one in value or () if not re.fullmatch(r"arn:[^:]+:quicksight:[^:]*:[0-9]{12}:.+", str(one))
+    ]
     return f"{wrong[0]} is not the ARN of a user or group of QuickSight" if wrong else None

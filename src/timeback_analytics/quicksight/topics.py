@@ -102,7 +102,9 @@ def _data_set(settings: Settings, relation: Relation, metrics: Iterable[Metric])
         if not (settings.row_rules and relation.org_column and column.name == "org_ids")
     ]
     if settings.row_rules and relation.org_column:
-        columns.append({"ColumnName": ORG_ID, "ColumnFriendlyName": "Organization", "ColumnDataRole": "DIMENSION"})
+        columns.append(
+            {"ColumnName": ORG_ID, "ColumnFriendlyName": "Organization", "ColumnDataRole": "DIMENSION"}
+        )
     given: dict[str, Any] = {
         "DatasetArn": settings.arn("dataset", settings.id(relation.name)),
         "DatasetName": settings.name(relation.title),
@@ -110,7 +112,10 @@ def _data_set(settings: Settings, relation: Relation, metrics: Iterable[Metric])
         "Columns": columns,
     }
     if any(column.name == "date" for column in relation.columns):
-        given["DataAggregation"] = {"DatasetRowDateGranularity": "DAY", "DefaultDateColumnName": title("date")}
+        given["DataAggregation"] = {
+            "DatasetRowDateGranularity": "DAY",
+            "DefaultDateColumnName": title("date"),
+        }
     calculated = [
         {
             "CalculatedFieldName": metric.title,

@@ -1,0 +1,59 @@
+"""What the tests of QuickSight share: an installation, and resources that are spoiled one way at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from timeback_analytics.quicksight.resources import Resource
+from timeback_analytics.quicksight.settings import Settings
+
+ACCOUNT = "123456789012"
+ANALYSTS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/analysts"
+TEACHERS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/teachers"
+SETTINGS = Settings(
+    account=ACCOUNT,
+    region="us-east-1",
+    host="db.example.org",
+    database="timeback",
+    secret_arn=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:timeback/quicksight-AbCdEf",
+    vpc_connection_arn=f"arn:aws:quicksight:us-east-1:{ACCOUNT}:vpcConnection/timeback",
+    authors=(ANALYSTS,),
+    readers=(TEACHERS,),
+)
+SETTINGS_YAML = f"""\
+account: "{ACCOUNT}"
+region: us-east-1
+host: db.example.org
+database: timeback
+secret_arn: {SETTINGS.secret_arn}
+vpc_connection_arn: {SETTINGS.vpc_connection_arn}
+authors: [{ANALYSTS}]
+readers: [{TEACHERS}]
+"""
+
+
+def spoiled(resources: list[Resource], label: str, spoil: Callable[[dict[str, Any]], None]) -> list[Resource]:
+    """The resources, one of which has been changed; the others are the same objects."""
+    made = []
+    for resource in resources:
+        if resource.label == label:
+            parameters = copy.deepcopy(dict(resource.parameters))
+            spoil(parameters)
+            resource = Resource(resource.kind, resource.name, parameters, resource.permissions)
+        made.append(resource)
+    assert any(one.label == label for one in resources), label
+    return made
+
+
+def within(value: Any, member: str) -> Iterator[Any]:
+    """Every value of that member, however deep."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == member:
+                yield inner
+            yield from within(inner, member)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from within(inner, member)

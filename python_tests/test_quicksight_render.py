@@ -1,0 +1,405 @@
+"""What is rendered for QuickSight: every dataset whole, with golden files for people to review."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from quicksight_kit import SETTINGS, SETTINGS_YAML, within
+from timeback_analytics.cli import main
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.lineage import published_models
+from timeback_analytics.quicksight.check import check, texts_within
+from timeback_analytics.quicksight.names import cut, table_key, title
+from timeback_analytics.quicksight.outputs import output_fields
+from timeback_analytics.quicksight.render import describe, render
+from timeback_analytics.quicksight.resources import read, to_json, write
+from timeback_analytics.quicksight.settings import read_settings
+
+GOLDEN = Path(__file__).parent / "golden_quicksight"
+# One resource of each shape; a change of any other shows in the folder that an installation keeps in git.
+REVIEWED = (
+    "folders/catalog",
+    "folders/activity",
+    "data-sources/postgres",
+    "data-sets/attempts",
+    "data-sets/roar-variants",
+    "data-sets/placement-results-named",
+    "refresh-schedules/attempts",
+    "dashboards/school-week",
+    "dashboards/mastery-and-placement",
+)
+VARIANTS = {
+    "legacy": {},
+    "direct": {"import_mode": "DIRECT_QUERY"},
+    "new": {"preparation": "new"},
+    "rules": {"row_rules": True},
+    "new rules": {"row_rules": True, "preparation": "new"},
+}
+
+
+@pytest.fixture(scope="session")
+def description(manifest):
+    return describe(manifest, {"metrics": [], "semantic_models": []})
+
+
+@pytest.fixture(scope="session", params=VARIANTS)
+def rendered(request, description):
+    settings = dataclasses.replace(SETTINGS, **VARIANTS[request.param])
+    return request.param, render(description, settings)
+
+
+def data_sets(resources):
+    return {one.name: one.parameters for one in resources if one.kind.name == "data-sets"}
+
+
+def test_every_dataset_with_every_column_in_every_variant(rendered, manifest):
+    name, resources = rendered
+    sets = data_sets(resources)
+    models = published_models(manifest)
+    assert len(models) == 56
+    for model in models:
+        given = sets[table_key(model["name"])]
+        (table,) = given["PhysicalTableMap"].values()
+        (inner,) = table.values()
+        read_columns = [column["Name"] for column in inner.get("InputColumns") or inner["Columns"]]
+        columns = list(model["columns"])
+        expected = columns
+        if "RelationalTable" in table:
+            assert (inner["Schema"], inner["Name"]) == ("analytics_bi", model["name"])
+        else:
+            assert "rules" in name
+            expected = [column for column in columns if column != "org_ids"] + ["org_id"]
+        assert read_columns == expected
+        assert len(output_fields(given)) == len(expected)
+        assert inner["DataSourceArn"].endswith(":datasource/timeback-postgres")
+
+
+def test_nothing_rendered_has_a_fault(rendered):
+    assert check(rendered[1]) == []
+
+
+def test_types_are_those_of_the_views_for_bi_tools(description, manifest):
+    """By a table of this test's own, from the published types."""
+    types = {
+        "text": "STRING",
+        "uuid": "STRING",
+        "citext": "STRING",
+        "jsonb": "STRING",
+        "uuid[]": "STRING",
+        "text[]": "STRING",
+        "integer": "INTEGER",
+        "bigint": "INTEGER",
+        "boolean": "INTEGER",
+        "numeric": "DECIMAL",
+        "date": "DATETIME",
+        "timestamptz": "DATETIME",
+    }
+    sets = data_sets(render(description, SETTINGS))
+    for model in published_models(manifest):
+        fields = output_fields(sets[table_key(model["name"])])
+        assert fields == {title(one["name"]): types[one["data_type"]] for one in model["columns"].values()}
+
+
+def test_every_column_is_described_in_words_that_fit(rendered, manifest):
+    _, resources = rendered
+    sets = data_sets(resources)
+    for model in published_models(manifest):
+        given = sets[table_key(model["name"])]
+        texts = {
+            re.sub(r"\s", "", text)
+            for member in ("ColumnDescription", "Description")
+            for one in within(given, member)
+            for text in [one["Text"]]
+        }
+        for column in model["columns"].values():
+            if column["name"] == "org_ids":
+                continue
+            start = re.sub(r"[\s`]", "", column["description"])[:60]
+            assert any(text.startswith(start) for text in texts), (model["name"], column["name"])
+        assert all(len(one["Text"]) <= 500 for one in within(given, "ColumnDescription"))
+
+
+def test_no_credential_is_rendered_and_tls_is_on(rendered):
+    _, resources = rendered
+    (source,) = (one.parameters for one in resources if one.kind.name == "data-sources")
+    assert source["Credentials"] == {"SecretArn": SETTINGS.secret_arn}
+    assert source["SslProperties"] == {"DisableSsl": False}
+    assert source["VpcConnectionProperties"] == {"VpcConnectionArn": SETTINGS.vpc_connection_arn}
+    assert not list(within([one.parameters for one in resources], "Password"))
+
+
+def test_rules_about_rows_are_on_every_data_set_with_organizations(rendered, manifest):
+    name, resources = rendered
+    sets = data_sets(resources)
+    scoped = {
+        table_key(model["name"])
+        for model in published_models(manifest)
+        if "org_ids" in model["columns"] or model["config"]["meta"].get("scope_when")
+    }
+    assert len(scoped) == 30
+    with_rules = {key for key, given in sets.items() if list(within(given, "RowLevelPermissionDataSet"))}
+    own = {key for key in sets if "-" in key and key.endswith(("-named", "-by-date"))}
+    if "rules" not in name:
+        assert with_rules == set()
+        return
+    assert with_rules - own == scoped
+    assert own <= with_rules
+    assert sets["row-rules"]["UseAs"] == "RLS_RULES"
+    for key in with_rules:
+        assert "org_id" in output_fields(sets[key])
+        top = "RowLevelPermissionDataSet" in sets[key]
+        assert top == ("new" not in name)
+    readers = [one["Principal"] for one in sets["row-rules"]["Permissions"]]
+    assert readers == list(SETTINGS.authors)
+
+
+def test_refresh_schedules_follow_the_job_in_spice_alone(rendered):
+    name, resources = rendered
+    schedules = [one.parameters["Schedule"] for one in resources if one.kind.name == "refresh-schedules"]
+    assert len(schedules) == (0 if name == "direct" else len(data_sets(resources)))
+    assert {one["ScheduleFrequency"]["TimeOfTheDay"] for one in schedules} <= {"04:00"}
+
+
+def test_the_topic_has_the_documented_joins(rendered, manifest):
+    """Each one of a single id to another, told apart by the published types; lists join nothing in a tool."""
+    _, resources = rendered
+    (topic,) = (one for one in resources if one.kind.operation == "Topic")
+    models = {model["name"]: model for model in published_models(manifest)}
+    documented = set()
+    for model in models.values():
+        for column, targets in model["config"]["meta"].get("joins", {}).items():
+            for target in [targets] if isinstance(targets, str) else targets:
+                if not model["columns"][column]["data_type"].endswith("[]"):
+                    documented.add((model["name"], column, *target.split(".")))
+    documented = {one for one in documented if one[0] != "students_enrollments"}
+    assert len(documented) > 70
+    told = topic.parameters["CustomInstructions"]["CustomInstructionsString"]
+    for relation, column, to_relation, to_column in documented:
+        assert re.search(
+            rf"{title(to_column)} of {title(to_relation)} = [^.]*{title(column)} of [^.;]*{title(relation)}",
+            told,
+        ), (relation, column)
+    if topic.kind.name == "topics-v2":
+        sides = {
+            (
+                *(one["Left"]["DataSetArn"].rpartition("/")[2], *one["Left"]["ColumnNames"]),
+                *(one["Right"]["DataSetArn"].rpartition("/")[2], *one["Right"]["ColumnNames"]),
+            )
+            for one in topic.parameters["Topic"]["DataSetRelations"]
+        }
+        assert sides == {
+            (f"timeback-{table_key(one[0])}", title(one[1]), f"timeback-{table_key(one[2])}", title(one[3]))
+            for one in documented
+        }
+    deprecated = [one for one in texts_within(topic.parameters["Topic"]) if "students-enrollments" in one[1]]
+    assert deprecated == []
+
+
+def test_the_topic_knows_amounts_synonyms_and_booleans(description):
+    (topic,) = (one for one in render(description, SETTINGS) if one.kind.name == "topics")
+    sets = {one["DatasetName"]: one for one in topic.parameters["Topic"]["DataSets"]}
+    attempts = {one["ColumnName"]: one for one in sets["Attempts"]["Columns"]}
+    assert attempts["Duration (seconds)"]["Aggregation"] == "SUM"
+    assert attempts["Duration (seconds)"]["ColumnDataRole"] == "MEASURE"
+    assert attempts["Student ID"]["Aggregation"] == "DISTINCT_COUNT"
+    assert attempts["Is correct"]["SemanticType"]["TruthyCellValue"] == "1"
+    xp = {one["ColumnName"]: one for one in sets["Students XP"]["Columns"]}
+    assert "experience points" in xp["Total value"]["ColumnSynonyms"]
+    mastery = {one["ColumnName"]: one for one in sets["Students mastery"]["Columns"]}
+    assert mastery["Mastery percentage"]["Aggregation"] == "AVERAGE"
+    grades = {one["ColumnName"]: one for one in sets["Grades"]["Columns"]}
+    assert grades["Order number"]["NonAdditive"] is True
+
+
+def test_metrics_become_fields_of_the_topic(manifest):
+    model = {
+        "name": "attempts",
+        "node_relation": {"alias": "attempts"},
+        "measures": [{"name": "answers", "agg": "count", "expr": "is_correct"}],
+    }
+    metric = {
+        "name": "answers",
+        "label": "Answers",
+        "description": "How many answers there are.",
+        "type": "simple",
+        "type_params": {"measure": {"name": "answers"}},
+    }
+    made = describe(manifest, {"semantic_models": [model], "metrics": [metric]})
+    resources = render(made, SETTINGS)
+    (topic,) = (one for one in resources if one.kind.name == "topics")
+    assert list(within(topic.parameters, "CalculatedFields")) == [
+        [
+            {
+                "CalculatedFieldName": "Answers",
+                "CalculatedFieldDescription": "How many answers there are.",
+                "Expression": "count({Is correct})",
+                "ColumnDataRole": "MEASURE",
+                "IsIncludedInTopic": True,
+            }
+        ]
+    ]
+    assert check(resources) == []
+
+
+def test_every_description_that_is_too_long_for_a_topic_has_a_summary(manifest):
+    for model in published_models(manifest):
+        summary = model["config"]["meta"].get("summary")
+        length = len(re.sub(r"\s+", " ", model["description"].replace("`", "")).strip())
+        assert summary or length <= 256, (model["name"], length)
+        if summary:
+            assert len(summary) <= 256 and "`" not in summary and "\n" not in summary
+            assert summary.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("One. Two. Three.", 16, "One. Two. Three."),
+        ("One. Two. Three.", 15, "One. Two."),
+        ("One. Two. Three.", 8, "One."),
+        ("A first sentence that is too long for it", 20, "A first sentence…"),
+        ("In `code`,\n\n  over  lines", 100, "In code, over lines"),
+        ("Up to e.g. ten of them. More of that.", 30, "Up to e.g. ten of them."),
+    ],
+)
+def test_texts_are_cut_between_sentences(text, limit, expected):
+    assert cut(text, limit) == expected
+    assert len(cut(text, limit)) <= limit
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", REVIEWED)
+def test_the_golden_files(description, label):
+    """After a change that is meant, `timeback quicksight render` with these settings writes them anew."""
+    resources = {one.label: one for one in render(description, SETTINGS)}
+    path = GOLDEN / f"{label}.json"
+    assert path.is_file(), f"there is no {path.relative_to(GOLDEN.parent)}"
+    assert to_json(resources[label].parameters) == path.read_text(encoding="utf-8")
+
+
+def test_what_is_written_is_read_again(description, tmp_path):
+    resources = render(description, SETTINGS)
+    assert write(resources, tmp_path) == len(resources)
+    (tmp_path / "data-sets" / "left-over.json").write_text("{}")
+    (tmp_path / "README.md").write_text("somebody's own")
+    first = {path: path.read_bytes() for path in tmp_path.rglob("*.json") if path.name != "left-over.json"}
+    write(resources, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == first
+    assert (tmp_path / "README.md").is_file()
+    again = read(tmp_path)
+    assert [one.label for one in again] == [one.label for one in resources]
+    assert [one.parameters for one in again] == [json.loads(to_json(one.parameters)) for one in resources]
+    assert [one.granted for one in again] == [one.granted for one in resources]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "is not an object"),
+        ("{}", "does not say AwsAccountId and DataSetId"),
+        ('{"AwsAccountId": "1", "DataSetId": 5}', "does not say"),
+    ],
+)
+def test_a_file_that_is_none_is_named(tmp_path, text, told):
+    path = tmp_path / "data-sets" / "attempts.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(TimebackError) as error:
+        read(tmp_path)
+    assert str(path) in str(error.value) and told in str(error.value)
+    with pytest.raises(TimebackError, match="holds no rendered resource"):
+        read(tmp_path / "data-sets")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["quicksight", *map(str, arguments)])
+
+
+@pytest.fixture(scope="session")
+def manifest_file(manifest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("manifest")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "semantic_manifest.json").write_text('{"metrics": [], "semantic_models": []}')
+    return folder / "manifest.json"
+
+
+def test_the_commands_render_and_check(manifest_file, tmp_path):
+    settings = tmp_path / "quicksight.yml"
+    settings.write_text(SETTINGS_YAML)
+    where = ("--settings", settings, "--manifest", manifest_file)
+    out = tmp_path / "out"
+    rendered = run("render", "--out", out, *where)
+    assert rendered.exit_code == 0, rendered.output
+    assert "59 data-sets" in rendered.output and "3 dashboards" in rendered.output
+    assert read_settings(settings) == SETTINGS
+    for label in REVIEWED:
+        assert (out / f"{label}.json").read_text() == (GOLDEN / f"{label}.json").read_text()
+    checked = run("check", *where)
+    assert checked.exit_code == 0, checked.output
+    assert checked.output.endswith("no faults.\n")
+    path = out / "data-sets" / "attempts.json"
+    path.write_text(path.read_text().replace('"SPICE"', '"SPICY"'))
+    found = run("check", "--from", out, "--settings", settings)
+    assert found.exit_code == 1
+    assert "data-sets/attempts: ImportMode: 'SPICY' is none of SPICE, DIRECT_QUERY" in found.output
+
+
+def test_a_missing_summary_is_a_fault(manifest, tmp_path):
+    spoilt = json.loads(json.dumps(manifest))
+    del spoilt["nodes"]["model.timeback_analytics.attempts"]["config"]["meta"]["summary"]
+    (tmp_path / "manifest.json").write_text(json.dumps(spoilt))
+    (tmp_path / "semantic_manifest.json").write_text("{}")
+    (tmp_path / "quicksight.yml").write_text(SETTINGS_YAML)
+    found = run("check", "--settings", tmp_path / "quicksight.yml", "--manifest", tmp_path / "manifest.json")
+    assert found.exit_code == 1
+    assert "attempts: its description is longer than a topic takes" in found.output
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("password: hunter2", "password: credentials stay in Secrets Manager"),
+        ("account: 123456789012", "account: is not the twelve digits"),
+        ("region: Virginia", "region: is no region"),
+        ("import_mode: SPICY", "import_mode: is none of SPICE, DIRECT_QUERY"),
+        ("port: '5432'", "port: is not a port"),
+        ("refresh_at: 4:30", "refresh_at: is no time of day"),
+        ("row_rules: maybe", "row_rules: is neither true nor false"),
+        ("prefix: time_back", "prefix: is not up to 40 letters"),
+        ("authors: [bob]", "authors: bob is not the ARN of a user or group"),
+        ("secret_arn: hunter2", "secret_arn: is no ARN of a secret"),
+        ("organization: x", "organization: there is no such setting"),
+        ("hots: x", "hots: there is no such setting"),
+        ("preparation: newer", "preparation: is none of legacy, new"),
+    ],
+)
+def test_settings_that_are_wrong_are_named(tmp_path, line, told):
+    name = line.partition(":")[0]
+    kept = [one for one in SETTINGS_YAML.splitlines() if one.partition(":")[0] != name]
+    path = tmp_path / "quicksight.yml"
+    path.write_text("\n".join([*kept, line]))
+    result = run("render", "--out", tmp_path / "out", "--settings", path)
+    assert result.exit_code == 1
+    assert told in result.output and "hunter2" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_are_missing_or_no_yaml_are_named(tmp_path):
+    missing = run("check", "--settings", tmp_path / "quicksight.yml")
+    assert missing.exit_code == 1 and "quicksight.yml cannot be read" in missing.output
+    (tmp_path / "quicksight.yml").write_text("a: [")
+    assert "are no YAML" in run("check", "--settings", tmp_path / "quicksight.yml").output
+    (tmp_path / "quicksight.yml").write_text("host: x")
+    assert "account: is missing" in run("check", "--settings", tmp_path / "quicksight.yml").output
+
+
+def test_the_example_settings_are_settings(description):
+    example = Path(__file__).parents[1] / "deploy" / "quicksight" / "settings.yml"
+    assert check(render(description, read_settings(example))) == []
