@@ -131,7 +131,11 @@ def check(
     The exit code is 1 where something is found.
     """
     description = None if folder else _description(manifest)
-    resources = read(folder) if folder else make_resources(description, _settings(settings_path))
+    if description is None:
+        assert folder is not None
+        resources = read(folder)
+    else:
+        resources = make_resources(description, _settings(settings_path))
     faults = [*(_gaps(description) if description else ()), *map(str, find_faults(resources))]
     for fault in faults:
         click.echo(fault)

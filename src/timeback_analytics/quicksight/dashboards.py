@@ -18,7 +18,7 @@ from timeback_analytics.quicksight.names import title
 from timeback_analytics.quicksight.relations import Relation
 
 KINDS = ("kpi", "bar", "line", "table")
-PERIODS = {"": None, "last_week": ("PREVIOUS", 1), "last_8_weeks": ("LAST", 8)}
+PERIODS = {"last_week": ("PREVIOUS", 1), "last_8_weeks": ("LAST", 8)}
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,10 @@ def _data_set(
     if one["of"] not in relations:
         problems.append(f"{one['name']}: there is no dataset {one['of']}")
         return None
-    added = tuple(Added(join["by"], *join["to"].split("."), columns=join["columns"]) for join in one["add"])
+    added = tuple(
+        Added(join["by"], join["to"].split(".")[0], join["to"].split(".")[1], join["columns"])
+        for join in one["add"]
+    )
     made = DataSet(one["name"], one["title"], relations[one["of"]], added)
     found = made.check(relations)
     problems += found
@@ -181,8 +184,8 @@ def _visual(
     ]
     if given["kind"] not in KINDS:
         found.append(f"{told}: the kind {given['kind']} is none of {', '.join(KINDS)}")
-    if given.get("period", "") not in PERIODS:
-        found.append(f"{told}: the period {given['period']} is none of {', '.join(filter(None, PERIODS))}")
+    if given.get("period") and given["period"] not in PERIODS:
+        found.append(f"{told}: the period {given['period']} is none of {', '.join(PERIODS)}")
     value = metric.sql if metric else given.pop("value")
     fields = {column: title(column) for column in columns}
     booleans = frozenset(column for column, one in columns.items() if one.bi_type == "boolean")

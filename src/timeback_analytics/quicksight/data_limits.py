@@ -69,7 +69,7 @@ def data_limits(conn: psycopg.Connection, relations: Mapping[str, Relation], sch
             )
             query = sql.SQL("select {} from {}").format(counts, sql.Identifier(schema, relation.name))
             try:
-                row = conn.execute(query).fetchone()
+                (row,) = conn.execute(query).fetchall()
             except psycopg.Error as error:
                 raise TimebackError(
                     f"{schema}.{relation.name} cannot be read: {error.diag.message_primary}"

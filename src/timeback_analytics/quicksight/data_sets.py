@@ -97,7 +97,7 @@ class DataSet:
             theirs = {column.name: column for column in other.columns} if other else {}
             if added.by not in types:
                 problems.append(f"{told}: there is no column {added.by}")
-            elif added.to_column not in theirs:
+            elif other is None or added.to_column not in theirs:
                 problems.append(f"{told}: there is no such column")
             elif types[added.by].bi_type != theirs[added.to_column].bi_type or types[added.by].is_list:
                 problems.append(f"{told}: the columns are of two types, or a list")

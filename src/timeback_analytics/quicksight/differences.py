@@ -53,13 +53,13 @@ def differences(wanted: Any, there: Any, place: str = "", lenient: bool = False)
 
 def _of_lists(wanted: Sequence[Any], there: Sequence[Any], place: str, lenient: bool) -> list[str]:
     name = place.rpartition(".")[2]
-    keyed = _by_key(name, wanted), _by_key(name, there)
-    if None not in keyed:
+    ours, theirs = _by_key(name, wanted), _by_key(name, there)
+    if ours is not None and theirs is not None:
         # entries that only the account has are a difference, however lenient
-        gone = sorted(keyed[1].keys() - keyed[0].keys())
-        found = [f"{place}.{key}: {_shown(keyed[1][key])} goes" for key in gone]
+        gone = sorted(theirs.keys() - ours.keys())
+        found = [f"{place}.{key}: {_shown(theirs[key])} goes" for key in gone]
         return found + differences(
-            keyed[0], {key: one for key, one in keyed[1].items() if key in keyed[0]}, place, lenient
+            ours, {key: one for key, one in theirs.items() if key in ours}, place, lenient
         )
     if name in SETS:
         wanted, there = sorted(wanted, key=_canonical), sorted(there, key=_canonical)

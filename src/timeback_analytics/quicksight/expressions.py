@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 from timeback_analytics.errors import TimebackError
 
 LIMIT = 4_096
-AGGREGATES = {
+AGGREGATES: dict[type[exp.Expr], str] = {
     exp.Sum: "sum",
     exp.Avg: "avg",
     exp.Min: "min",
@@ -19,7 +19,7 @@ AGGREGATES = {
     exp.Median: "median",
     exp.Stddev: "stdev",
 }
-OPERATORS = {
+OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
     exp.Mul: "*",
@@ -86,7 +86,7 @@ class _Translation:
     def refuse(self, what: str) -> CannotBeSaidError:
         return CannotBeSaidError(f"`{self.sql}` cannot be said in QuickSight: {what}.")
 
-    def say(self, node: exp.Expression) -> str:
+    def say(self, node: exp.Expr) -> str:
         """A node as a value."""
         if isinstance(node, exp.Paren):
             return f"({self.say(node.this)})"
@@ -108,7 +108,7 @@ class _Translation:
             return f"{self.say(node.this)} {OPERATORS[type(node)]} {self.say(node.expression)}"
         return self.function(node)
 
-    def function(self, node: exp.Expression) -> str:
+    def function(self, node: exp.Expr) -> str:
         if isinstance(node, exp.Filter):
             return self.aggregate(node.this, self.condition(node.expression.this))
         if isinstance(node, exp.Count | exp.PercentileCont | exp.WithinGroup) or type(node) in AGGREGATES:
@@ -141,7 +141,7 @@ class _Translation:
             raise self.refuse(f"a cast to {node.to.sql(dialect='postgres')} has no counterpart")
         return self.say(node.this)
 
-    def condition(self, node: exp.Expression) -> str:
+    def condition(self, node: exp.Expr) -> str:
         """A node as something that holds or does not."""
         if isinstance(node, exp.Paren):
             return f"({self.condition(node.this)})"
@@ -184,7 +184,7 @@ class _Translation:
         default = node.args.get("default")
         return f"ifelse({', '.join([*parts, self.say(default) if default else 'NULL'])})"
 
-    def aggregate(self, node: exp.Expression, condition: str = "") -> str:
+    def aggregate(self, node: exp.Expr, condition: str = "") -> str:
         """An aggregate function; a FILTER's condition goes into its argument, whose other rows are null."""
 
         def kept(value: str) -> str:

@@ -41,7 +41,7 @@ UNIONS = frozenset(
         "FilterControl",
     }
 )
-PYTHON_TYPES = {
+PYTHON_TYPES: dict[str, Any] = {
     "string": str,
     "boolean": bool,
     "integer": int,

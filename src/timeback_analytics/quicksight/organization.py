@@ -57,9 +57,9 @@ def look_up(settings: Settings, organization: UUID, catalog: binding.Catalog, cl
             f"The operational tables have no organization {organization}. Nothing was changed."
         )
     role = f"quicksight_{organization.hex}"
-    (exists,) = catalog.conn.execute(
-        "select exists (select from pg_catalog.pg_roles where rolname = %s)", [role]
-    ).fetchone()
+    exists = bool(
+        catalog.conn.execute("select from pg_catalog.pg_roles where rolname = %s", [role]).fetchall()
+    )
     secret_name = f"{settings.prefix}/quicksight/{organization}"
     described = _secret(client, "describe_secret", secret_name)
     return Login(role, found[0] or str(organization), secret_name, (described or {}).get("ARN", ""), exists)

@@ -81,11 +81,11 @@ def _rename(fields: FieldTypes, renames: list[Mapping[str, str]], where: str) ->
 def _join(left: FieldTypes, right: FieldTypes, on_clause: str, where: str) -> FieldTypes:
     if both := sorted(set(left) & set(right)):
         raise FieldProblemError(f"{where}: {', '.join(both)} is on both sides")
-    both = left | right
-    types = {_take(both, name, f"{where}'s on-clause") for name in references(on_clause)}
+    joined = left | right
+    types = {_take(joined, name, f"{where}'s on-clause") for name in references(on_clause)}
     if len(types) != 1:
         raise FieldProblemError(f"{where} joins fields of the types {', '.join(sorted(types))}")
-    return both
+    return joined
 
 
 def _logical(

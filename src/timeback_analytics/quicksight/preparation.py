@@ -44,7 +44,7 @@ def legacy_preparation(one: DataSet, fields: tuple[Field, ...]) -> dict[str, Any
         if field.description
     ]
     project = {"ProjectOperation": {"ProjectedColumns": [field.title for field in fields]}}
-    tables = {
+    tables: dict[str, Any] = {
         table_key(name): {
             "Alias": table_key(name),
             "Source": {"PhysicalTableId": table_key(name)},

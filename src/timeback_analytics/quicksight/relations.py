@@ -156,7 +156,7 @@ def _relation(node: Mapping[str, Any], types: Mapping[tuple[str, str], str]) -> 
     columns = tuple(_column(name, column) for column in node["columns"].values())
     description = one_line(node["description"])
     joins = tuple(
-        Join(name, column, *target.split("."), is_list=types[name, column].endswith("[]"))
+        Join(name, column, target.split(".")[0], target.split(".")[1], types[name, column].endswith("[]"))
         for column, targets in meta.get("joins", {}).items()
         for target in ([targets] if isinstance(targets, str) else targets)
     )
