@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from quicksight_kit import SETTINGS, SETTINGS_YAML, within
+from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import published_models
 from timeback_analytics.quicksight.check import check, texts_within
 from timeback_analytics.quicksight.names import cut, table_key, title
 from timeback_analytics.quicksight.outputs import output_fields

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.lineage import published_models
 from timeback_analytics.quicksight.names import (
     COLUMN_DESCRIPTION,
     DATA_SET_DESCRIPTION,
