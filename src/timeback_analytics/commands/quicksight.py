@@ -98,7 +98,10 @@ def command() -> None:
 @settings_option
 @manifest_option
 def render(out: Path, settings_path: Path | None, manifest: Path | None) -> None:
-    """Write one JSON file a resource: the parameters of its creation."""
+    """Write one JSON file a resource.
+
+    It holds the parameters of its creation.
+    """
     description = _description(manifest)
     resources = make_resources(description, _settings(settings_path))
     count = write(resources, out)
@@ -126,7 +129,9 @@ def check(
     target: str,
     schema: str,
 ) -> None:
-    """Hold the resources to the service's model and to what no model says. Needs botocore, and no account.
+    """Check the resources without an account.
+
+    They are held to the service's model and to what no model says; that needs botocore alone.
 
     The exit code is 1 where something is found.
     """
@@ -168,7 +173,7 @@ def _account_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command()
 @_account_options
 def plan(**options: Any) -> None:
-    """Show what `apply` would change in the account. Nothing is written."""
+    """Show what `apply` would change."""
     from timeback_analytics.quicksight.account import connect_account
     from timeback_analytics.quicksight.plan import left_over
     from timeback_analytics.quicksight.plan import plan as find_changes
@@ -196,7 +201,9 @@ def plan(**options: Any) -> None:
     "--delete-old", is_flag=True, help="Delete what an earlier description made and this one does not have."
 )
 def apply(force: bool, delete_old: bool, **options: Any) -> None:
-    """Make the account as the description says: create and update, and delete nothing unless asked.
+    """Create and update what differs in the account.
+
+    Nothing is deleted unless asked.
 
     With --organization, the organization's login is made and bound first, its password in Secrets Manager.
     """
@@ -226,7 +233,10 @@ def apply(force: bool, delete_old: bool, **options: Any) -> None:
 @_account_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(yes: bool, **options: Any) -> None:
-    """Delete the resources of this description from the account; the database's login and secret stay."""
+    """Delete the resources from the account.
+
+    The database's login and its secret stay.
+    """
     from timeback_analytics.quicksight.account import connect_account
     from timeback_analytics.quicksight.apply import delete as delete_resources
 
