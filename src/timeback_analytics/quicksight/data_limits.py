@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from timeback_analytics.binding import ROAR_SETTING, SETTING
+from timeback_analytics.catalog.names import SCOPE_SETTINGS
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.quicksight.relations import Column, Relation
 
@@ -51,7 +51,7 @@ def data_limits(conn: psycopg.Connection, relations: Mapping[str, Relation], sch
     """
     found = []
     with conn.transaction(force_rollback=True):
-        for setting in (SETTING, ROAR_SETTING):
+        for setting in SCOPE_SETTINGS:
             conn.execute("select set_config(%s, '*', true)", [setting])
         for relation in relations.values():
             measured = [(column, what, size) for column in relation.columns for what, size in _sizes(column)]
