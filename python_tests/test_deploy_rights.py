@@ -86,7 +86,7 @@ def deployment(
     with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
         create_operational_schema(conn, "operational")
         rights = documented_rights().replace("schema public", "schema operational")
-        conn.execute(re.sub(r"create role timeback_(reader|unrestricted) nologin;", "", rights))
+        conn.execute(re.sub(r"create role timeback_(reader|unrestricted|bound) nologin;", "", rights))
         conn.execute(f"create role {READER} login in role timeback_reader")
         conn.execute(f"create role {STRANGER} login")
         conn.execute(
