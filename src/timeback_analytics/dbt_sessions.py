@@ -24,7 +24,7 @@ def settle_sessions_of_dbt() -> None:
     refuses connections that bring one. Nor does a session end while it waits for the others, whatever
     timeouts the role has for idle ones.
     """
-    opened = PostgresConnectionManager.open.__func__
+    opened: Any = vars(PostgresConnectionManager)["open"].__func__
     if hasattr(opened, "__wrapped__"):
         return
 
@@ -36,7 +36,7 @@ def settle_sessions_of_dbt() -> None:
             _settle(connection.handle)
         return connection
 
-    PostgresConnectionManager.open = classmethod(open_settled)
+    PostgresConnectionManager.open = classmethod(open_settled)  # type: ignore[assignment, method-assign]
 
 
 def _settle(handle: Any) -> None:
