@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from timeback_analytics.artifacts import read_json
+from timeback_analytics.catalog.names import internal_schema
 from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.voiding_rights import query_for
@@ -455,7 +456,7 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
     """
     values = {
         "published": schema,
-        "internal": f"{schema}_internal",
+        "internal": internal_schema(schema),
         "documented": json.dumps(_documented(manifest)),
         "as_owner": [
             function

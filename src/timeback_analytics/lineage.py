@@ -145,7 +145,10 @@ class _Query:
             tree, dialect="postgres", schema=schema, validate_qualify_columns=False, identify=False
         )
         self._models = models
-        self._scope = build_scope(qualified)
+        scope = build_scope(qualified)
+        if scope is None:
+            raise TimebackError(f"The lineage of this query is unknown: {tree.sql(dialect='postgres')[:200]}")
+        self._scope = scope
         self._known: dict[tuple[int, int], frozenset[str]] = {}
         self._equal: dict[int, dict[_ColumnKey, set[_ColumnKey]]] = {}
 
@@ -183,7 +186,7 @@ class _Query:
             # unnest and other functions in `from`: each column is made of what the function is given
             yield from self._reads(query, scope)
 
-    def _reads(self, expression: exp.Expression, scope: Scope) -> Iterator[str]:
+    def _reads(self, expression: exp.Expr, scope: Scope) -> Iterator[str]:
         """The lineage of all that an expression reads."""
         subqueries = {id(child.expression): child for child in scope.subquery_scopes}
         for node in walk_in_scope(expression):
@@ -254,7 +257,7 @@ def _names(scope: Scope) -> list[str]:
     return query.named_selects if isinstance(query, exp.Query) else []
 
 
-def _equal_columns(query: exp.Expression) -> dict[_ColumnKey, set[_ColumnKey]]:
+def _equal_columns(query: exp.Expr) -> dict[_ColumnKey, set[_ColumnKey]]:
     """column -> all columns with the same value, itself too, as `where` and inner joins say."""
     if not isinstance(query, exp.Select):
         return {}
@@ -272,6 +275,7 @@ def _equal_columns(query: exp.Expression) -> dict[_ColumnKey, set[_ColumnKey]]:
             ):
                 group: set[_ColumnKey] = set()
                 for side in (part.left, part.right):
-                    group |= groups.get((side.table, side.name), {(side.table, side.name)})
+                    name = (side.text("table"), side.name)
+                    group |= groups.get(name, {name})
                 groups.update(dict.fromkeys(group, group))
     return groups

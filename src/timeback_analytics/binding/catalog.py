@@ -10,6 +10,7 @@ from psycopg import sql
 from timeback_analytics.catalog.names import BOUND
 from timeback_analytics.catalog.scopes import scopes, timeback_scope
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.queries import first_row
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ def check_deployed(catalog: Catalog) -> None:
         "stg_one_roster_organization",
     )
     for relation in relations:
-        is_there, may_read = catalog.conn.execute(
-            """select
+        is_there, may_read = first_row(
+            catalog.conn.execute(
+                """select
                 pg_class.oid is not null,
                 has_schema_privilege(pg_class.relnamespace, 'usage')
                 and has_table_privilege(pg_class.oid, 'select')
@@ -76,8 +78,9 @@ def check_deployed(catalog: Catalog) -> None:
                     and pg_class.relnamespace = (
                         select oid from pg_catalog.pg_namespace where nspname = %s
                     )""",
-            [relation, catalog.internal],
-        ).fetchone()
+                [relation, catalog.internal],
+            )
+        )
         if not is_there:
             raise TimebackError(
                 f"Database {catalog.conn.info.dbname} has no {catalog.internal}.{relation}: the catalog "
@@ -93,14 +96,16 @@ def check_deployed(catalog: Catalog) -> None:
 
 def check_organizations(catalog: Catalog, org_ids: list[UUID]) -> None:
     """Raise TimebackError for organizations that the operational tables do not have."""
-    unknown = catalog.conn.execute(
-        sql.SQL(
-            """select string_agg(asked.org_id::text, ', ' order by asked.org_id)
+    unknown = first_row(
+        catalog.conn.execute(
+            sql.SQL(
+                """select string_agg(asked.org_id::text, ', ' order by asked.org_id)
             from unnest(%s::uuid[]) as asked (org_id)
             where not exists (select from {} as organization where organization.org_id = asked.org_id)"""
-        ).format(catalog.name_of("stg_one_roster_organization")),
-        [org_ids],
-    ).fetchone()[0]
+            ).format(catalog.name_of("stg_one_roster_organization")),
+            [org_ids],
+        )
+    )[0]
     if unknown:
         raise TimebackError(
             f"The operational tables have no organization {unknown}. Nothing was changed. "
@@ -128,7 +133,7 @@ def check_roar_organizations(catalog: Catalog, org_ids: Sequence[str]) -> None:
 def has_roar(catalog: Catalog) -> bool:
     """Whether the ROAR datasets are deployed."""
     name = catalog.name_of("int_roar_organization").as_string(catalog.conn)
-    return catalog.conn.execute("select to_regclass(%s) is not null", [name]).fetchone()[0]
+    return first_row(catalog.conn.execute("select to_regclass(%s) is not null", [name]))[0]
 
 
 def roar_names(catalog: Catalog, org_ids: Sequence[str]) -> dict[str, str | None]:
@@ -150,12 +155,14 @@ def check_default(catalog: Catalog, default: str, org_ids: list[UUID]) -> None:
     conn = catalog.conn
     try:
         with conn.transaction(force_rollback=True):
-            is_everyone, asked = conn.execute(
-                sql.SQL("select is_everyone, org_ids from {}(%s, %s, null, current_user, true)").format(
-                    catalog.name_of(timeback_scope().parser)
-                ),
-                [timeback_scope().setting, default],
-            ).fetchone()
+            is_everyone, asked = first_row(
+                conn.execute(
+                    sql.SQL("select is_everyone, org_ids from {}(%s, %s, null, current_user, true)").format(
+                        catalog.name_of(timeback_scope().parser)
+                    ),
+                    [timeback_scope().setting, default],
+                )
+            )
     except psycopg.errors.InvalidParameterValue as error:
         raise TimebackError(
             f"The default scope {default!r} is none: {error.diag.message_primary}. It is `*`, for all that "
@@ -171,9 +178,9 @@ def check_default(catalog: Catalog, default: str, org_ids: list[UUID]) -> None:
 
 def role_exists(conn: psycopg.Connection, role: str) -> bool:
     """Whether the server has a role of this name."""
-    return conn.execute(
-        "select exists (select from pg_catalog.pg_roles where rolname = %s)", [role]
-    ).fetchone()[0]
+    return first_row(
+        conn.execute("select exists (select from pg_catalog.pg_roles where rolname = %s)", [role])
+    )[0]
 
 
 def default_scope(conn: psycopg.Connection, role: str, setting: str) -> str | None:
@@ -198,12 +205,14 @@ def default_scope(conn: psycopg.Connection, role: str, setting: str) -> str | No
 
 def is_marked_as_bound(conn: psycopg.Connection, role: str) -> bool:
     """Whether a role is a direct member of timeback_bound, without the right to grant it."""
-    return conn.execute(
-        """select exists (
+    return first_row(
+        conn.execute(
+            """select exists (
             select from pg_catalog.pg_auth_members
             inner join pg_catalog.pg_roles as marker on pg_auth_members.roleid = marker.oid
             inner join pg_catalog.pg_roles as member on pg_auth_members.member = member.oid
             where marker.rolname = %s and member.rolname = %s and not pg_auth_members.admin_option
         )""",
-        [BOUND, role],
-    ).fetchone()[0]
+            [BOUND, role],
+        )
+    )[0]

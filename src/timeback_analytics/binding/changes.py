@@ -20,6 +20,7 @@ from timeback_analytics.binding.catalog import (
 from timeback_analytics.catalog.names import BOUND, READER
 from timeback_analytics.catalog.scopes import Scope, roar_scope, scopes, timeback_scope
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.queries import first_row
 
 
 def bind(
@@ -78,7 +79,7 @@ def bind(
                 sql.SQL(
                     "insert into {} (role_name, org_id, role_oid) select %s, unnest(%s::{}[]), {}"
                 ).format(catalog.name_of(scope.binding), sql.SQL(scope.org_type), _oid(role)),
-                [role, sorted(set(bound))],
+                [role, sorted(set(bound), key=str)],
             )
 
 
@@ -126,9 +127,10 @@ def _one_transaction(conn: psycopg.Connection, purpose: str) -> Iterator[None]:
             yield
     except psycopg.errors.InsufficientPrivilege as error:
         hint = "docs/security.md lists the rights it takes."
-        if "parameter" in (error.diag.message_primary or ""):
+        message = error.diag.message_primary or ""
+        if "parameter" in message:
             setting = next(
-                (scope.setting for scope in scopes().values() if scope.setting in error.diag.message_primary),
+                (scope.setting for scope in scopes().values() if scope.setting in message),
                 timeback_scope().setting,
             )
             hint = (
@@ -192,8 +194,9 @@ def _create_role(conn: psycopg.Connection, role: str, password: str | None) -> N
 def _take_access(catalog: Catalog, role: str) -> None:
     conn = catalog.conn
     conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(READER), sql.Identifier(role)))
-    still_reads, is_superuser = conn.execute(
-        """select
+    still_reads, is_superuser = first_row(
+        conn.execute(
+            """select
             bool_or(has_table_privilege(pg_roles.oid, pg_class.oid, 'select')), bool_or(pg_roles.rolsuper)
         from pg_catalog.pg_class
         cross join pg_catalog.pg_roles
@@ -201,8 +204,9 @@ def _take_access(catalog: Catalog, role: str) -> None:
             pg_class.relnamespace = to_regnamespace(quote_ident(%s))
             and pg_class.relkind = 'v'
             and pg_roles.rolname = %s""",
-        [catalog.schema, role],
-    ).fetchone()
+            [catalog.schema, role],
+        )
+    )
     if still_reads:
         why = "it is a superuser" if is_superuser else "another role or a grant of its own lets it"
         raise TimebackError(

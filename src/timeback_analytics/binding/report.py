@@ -18,6 +18,7 @@ from timeback_analytics.binding.catalog import (
 from timeback_analytics.catalog.names import BOUND, READER, UNRESTRICTED
 from timeback_analytics.catalog.scopes import roar_scope, scopes, timeback_scope
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.queries import first_row
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def show(catalog: Catalog, role: str) -> Bound:
     if not role_exists(conn, role):
         raise TimebackError(f"There is no role {role} on this server.")
     roster, roar = timeback_scope(), roar_scope()
-    organizations = dict(
+    organizations: dict[UUID, str | None] = dict(
         conn.execute(
             sql.SQL(
                 """select bound.org_id, organization.name
@@ -141,8 +142,9 @@ def notes_on(
     """What somebody who looks at a role's binding should know besides."""
     is_bound = is_bound_to_roster or is_bound_to_roar
     conn = catalog.conn
-    is_superuser, is_reader, is_unrestricted, owns = conn.execute(
-        """select
+    is_superuser, is_reader, is_unrestricted, owns = first_row(
+        conn.execute(
+            """select
             pg_roles.rolsuper,
             exists (
                 select from pg_catalog.pg_roles as reader
@@ -158,16 +160,19 @@ def notes_on(
             ), 'member')
         from pg_catalog.pg_roles
         where pg_roles.rolname = %s""",
-        [READER, UNRESTRICTED, catalog.internal, role],
-    ).fetchone()
-    members = conn.execute(
-        """select string_agg(member.rolname, ', ' order by member.rolname)
+            [READER, UNRESTRICTED, catalog.internal, role],
+        )
+    )
+    members = first_row(
+        conn.execute(
+            """select string_agg(member.rolname, ', ' order by member.rolname)
         from pg_catalog.pg_auth_members
         inner join pg_catalog.pg_roles as granted on pg_auth_members.roleid = granted.oid
         inner join pg_catalog.pg_roles as member on pg_auth_members.member = member.oid
         where granted.rolname = %s and member.rolcanlogin and not member.rolsuper""",
-        [role],
-    ).fetchone()[0]
+            [role],
+        )
+    )[0]
     notes = []
     if is_bound and is_superuser:
         notes.append(
@@ -229,9 +234,11 @@ def _rows_seen(catalog: Catalog, role: str, asked: dict[str, str]) -> dict[str, 
         for view in views:
             try:
                 with conn.transaction():
-                    seen[view] = conn.execute(
-                        sql.SQL("select count(*) from {}").format(sql.Identifier(catalog.schema, view))
-                    ).fetchone()[0]
+                    seen[view] = first_row(
+                        conn.execute(
+                            sql.SQL("select count(*) from {}").format(sql.Identifier(catalog.schema, view))
+                        )
+                    )[0]
             except psycopg.Error as error:
                 seen[view] = error.diag.message_primary or str(error)
     return seen
