@@ -20,5 +20,5 @@ cross join lateral (
         -- what another student did in the same session is not this student's time
         and insight.student_id = session_student.student_id
         -- without a length where it has no finite start and end
-        and insight.duration_sec is not null
+        and {{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }} is not null
 ) as total
