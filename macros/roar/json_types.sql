@@ -80,7 +80,8 @@ case jsonb_typeof({{ value }})
             end
         when 'number'
             then case
-                when {{ is_unix_seconds(value) }} then to_timestamp(({{ value }})::numeric::double precision)
+                -- rounded far below a microsecond: a number next to nothing is out of range for double precision
+                when {{ is_unix_seconds(value) }} then to_timestamp(round(({{ value }})::numeric, 9)::double precision)
             end
         when 'object'
             then case
