@@ -111,6 +111,7 @@ def test_the_next_run_reads_what_has_the_name_now(
 def test_the_jobs_sources_step_says_so(
     project: SmallProject, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("TIMEBACK_PROJECT_DIR", str(project.folder))
     monkeypatch.chdir(project.folder)
     conn.execute(MIGRATIONS["another column of the name"])
     result = CliRunner().invoke(main, ["job", "--state", str(tmp_path / "state"), "--no-check", "--no-tests"])
