@@ -106,7 +106,8 @@ BROKEN = [
     *(
         (
             "rights",
-            "insert into analytics_internal.scope_binding values ('{stranger}', gen_random_uuid()); " + right,
+            "grant timeback_bound to {stranger}; insert into analytics_internal.scope_binding "
+            "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole); " + right,
             "{stranger} " + said,
         )
         for right, said in (
