@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 
 from attacks.suite import ATTACKS, FOREIGN, INTERNAL
-from attacks.world import BOUND, SCOPED, World, ask_for, bind, let_in, make_all, report
+from attacks.world import BOUND, SCOPED, World, ask_for, bind, let_in, look_at, make_all, report
 from scope_ways import answer_as
 from timeback_analytics.server import EmbeddedServer
 
@@ -107,6 +107,19 @@ def test_nor_does_one_of_a_reader_whose_client_sets_the_scope(way, request, caps
     attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
     outcome = make_all(world, SCOPED, world.own, attacks)
     report(capsys, "a reader with a scope", outcome, attacks, world)
+    assert outcome.disclosures == {}
+
+
+@pytest.mark.parametrize("role", [BOUND, SCOPED])
+def test_nor_does_one_on_the_views_in_types_for_every_tool(deployed, manifest, capsys, role):
+    """Their casts stand between a reader's filter and the scope."""
+    world = replace(deployed)
+    with world.connect() as conn:
+        look_at(conn, world, manifest, "analytics_bi")
+    assert len(world.views) == 28 and all(view.guesses for view in world.views)
+    attacks = [attack for attack in ATTACKS if role == BOUND or attack.needs not in CHANGES_THE_SETTING]
+    outcome = make_all(world, role, "*" if role == BOUND else world.own, attacks)
+    report(capsys, f"{role} on analytics_bi", outcome, attacks, world)
     assert outcome.disclosures == {}
 
 

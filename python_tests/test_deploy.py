@@ -343,6 +343,34 @@ def test_a_reader_who_does_not_go_is_named(project, conn, embedded_server, datab
     assert rows_of_catalog(conn) == before
 
 
+# -- the datasets in types that every tool reads ----------------------------------------------------
+
+
+def test_they_are_made_beside_the_datasets_where_a_run_is_told_to(project, conn):
+    """And are as any view of ours: replaced in place, told of and dropped when not wanted any more."""
+    assert set(project.run(bi_views=True).values()) == {"unchanged", "created"}
+    assert set(project.run(bi_views=True).values()) == {"unchanged"}
+    oid = conn.execute("select 'analytics_bi.things'::regclass::oid").fetchone()
+    project.dataset("things", THINGS + " where id > 0", COLUMNS)
+    assert project.run(bi_views=True)["things"] == "replaced"
+    assert conn.execute("select 'analytics_bi.things'::regclass::oid").fetchone() == oid
+    assert conn.execute("select id, name from analytics_bi.things order by 1").fetchall() == [
+        (1, "one"),
+        (2, "two"),
+    ]
+    project.run(bi_views=False)
+    assert "analytics_bi.things has no model any more" in project.text
+    project.run(bi_views=False, remove_old_views=True)
+    left = conn.execute("select count(*) from pg_views where schemaname = 'analytics_bi'").fetchone()
+    assert left == (0,)
+
+
+def test_a_schema_for_them_that_a_stranger_made_stops_the_run(project, conn):
+    conn.execute(f"create schema analytics_bi authorization {OTHER}")
+    assert f"schema analytics_bi is owned by {OTHER}" in project.fail(bi_views=True)
+    project.run(bi_views=False)
+
+
 # -- views of models that are gone -------------------------------------------------------------------
 
 

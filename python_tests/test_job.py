@@ -601,7 +601,9 @@ def test_a_timeout_of_the_roles_is_said_to_be_one(jobs):
         said = ended(jobs("--no-check"), Exit.DEPLOY)
         reader.execute("rollback")
     assert "canceling statement due to statement timeout" in said
-    assert f'statement_timeout of role "postgres" in database "{jobs.database}" is 10s' in " ".join(said.split())
+    assert f'statement_timeout of role "postgres" in database "{jobs.database}" is 10s' in " ".join(
+        said.split()
+    )
     assert f'alter role "postgres" in database "{jobs.database}" set statement_timeout = 0;' in said
 
 

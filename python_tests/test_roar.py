@@ -264,7 +264,8 @@ def test_an_error_shows_so_much_of_a_long_element_and_no_more(catalog, function)
     listed_ids = ",".join(["00000000-0000-4000-8000-000000000001"] * 100_000)
     with pytest.raises(psycopg.errors.InvalidParameterValue) as caught, catalog.conn.transaction():
         catalog.conn.execute(
-            f"select analytics_internal.{function}('x', %s, null, current_user, true)", [f"{listed_ids},{'b ' * 500_000}b"]
+            f"select analytics_internal.{function}('x', %s, null, current_user, true)",
+            [f"{listed_ids},{'b ' * 500_000}b"],
         )
     shown = ("b " * 50) + "..."
     assert caught.value.diag.message_primary == f'x holds "{shown}", which is not an organization id'

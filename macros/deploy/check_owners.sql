@@ -1,19 +1,22 @@
 {#-
-    Stops the run before anything is deployed when somebody else owns one of the two schemas, anything
+    Stops the run before anything is deployed when somebody else owns one of the schemas, anything
     in the internal one, or a published relation of a model's name. `create or replace` and `create if
     not exists` would keep that owner, who could then change the scope from below: drop a binding,
     replace the function that reads the setting, take the barrier off a view.
 -#}
 {% macro check_owners() %}
     {%- set published = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema == target.schema -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in (target.schema, generate_schema_name('bi', none)) -%}
         {%- do published.append(dbt.string_literal(node.alias)) -%}
     {%- endfor -%}
     {%- call statement('foreign_owners', fetch_result=True) -%}
         with schema_of_ours as (
-            select oid, nspname, nspowner, nspname = '{{ target.schema }}' as is_published
+            select oid, nspname, nspowner, nspname <> '{{ generate_schema_name("internal", none) }}' as is_published
             from pg_catalog.pg_namespace
-            where nspname in ('{{ target.schema }}', '{{ generate_schema_name("internal", none) }}')
+            where nspname in (
+                '{{ target.schema }}', '{{ generate_schema_name("internal", none) }}'
+                {%- if has_bi_views() %}, '{{ generate_schema_name("bi", none) }}'{% endif %}
+            )
         ),
 
         owned as (

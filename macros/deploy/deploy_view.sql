@@ -7,7 +7,7 @@
     and tries again, for `deploy_lock_seconds` in all. Then it names the sessions that lock the view.
 
     Columns that a replacement cannot change (gone, renamed, of another type or order) are changed when
-    var `replace_columns` says so: the old view is set aside, under another name in the internal schema,
+    var `replace_columns` says so, those of a model that no consumer may read always: the old view is set aside, under another name in the internal schema,
     and a new one takes its place, in this one transaction. Our views on top of it go on answering from
     the old one until their own turn in the run, and if that never comes; once none is left on it, it is
     dropped (drop_views_set_aside). An object of somebody else's would stay on the old one for good, so
@@ -49,7 +49,8 @@
                         raise;
                     end if;
                     must_set_aside := true;
-                    {% if not var('replace_columns') -%}
+                    {# nobody but our own views reads a model of the internal schema -#}
+                    {% if not var('replace_columns') and relation.schema != generate_schema_name('internal', none) -%}
                     {{ raise_which_columns(relation, sql) }}
                     {%- endif %}
             end;
@@ -96,10 +97,6 @@
     models that are gone since, and views set aside.
 -#}
 {% macro relations_on(relation_oid) -%}
-    {%- set models = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
-        {%- do models.append("(" ~ dbt.string_literal(node.schema) ~ ", " ~ dbt.string_literal(node.alias) ~ ")") -%}
-    {%- endfor -%}
     (
         select distinct
             pg_namespace.nspname as schema_name,
@@ -110,7 +107,7 @@
             ) as description,
             standing.oid is not null
             and (
-                (pg_namespace.nspname, standing.relname) in ({{ models | join(', ') }})
+                (pg_namespace.nspname, standing.relname) in ({{ names_of_our_views() }})
                 or exists (
                     select from {{ internal_schema() }}.deployed_view as known
                     where known.schema_name = pg_namespace.nspname and known.view_name = standing.relname

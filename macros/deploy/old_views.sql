@@ -50,10 +50,6 @@
     those that were set aside; nothing that somebody else made.
 -#}
 {% macro old_views() -%}
-    {%- set models = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
-        {%- do models.append("(" ~ dbt.string_literal(node.schema) ~ ", " ~ dbt.string_literal(node.alias) ~ ")") -%}
-    {%- endfor -%}
     {%- call statement('old_views', fetch_result=True) -%}
         with old as (
             select
@@ -68,7 +64,7 @@
                 or (
                     pg_class.relkind = 'v'
                     and deployed_view.view_name is not null
-                    and (pg_namespace.nspname, pg_class.relname) not in ({{ models | join(', ') }})
+                    and (pg_namespace.nspname, pg_class.relname) not in ({{ names_of_our_views() }})
                 )
         )
 

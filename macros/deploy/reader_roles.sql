@@ -43,20 +43,26 @@
 
 
 {#-
-    Lets readers into the published schema, which dbt has created by now. Here and not beside each
-    view's grant, since two threads that grant on one schema at a time fail each other.
+    Lets readers into the published schema, which dbt has created by now, and into that of the views in types for
+    every tool. Here and not beside each view's grant, since two threads that grant on one schema at a time
+    fail each other.
 -#}
 {% macro grant_published_schema() %}
+    {%- if has_bi_views() and not adapter.check_schema_exists(target.dbname, generate_schema_name('bi', none)) -%}
+        {%- do create_schema(api.Relation.create(database=target.dbname, schema=generate_schema_name('bi', none))) -%}
+    {%- endif -%}
     {%- call statement('grant_published_schema') -%}
         do $grant$
         begin
+            {%- for schema in [target.schema] + ([generate_schema_name('bi', none)] if has_bi_views() else []) %}
             if
                 exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader')
-                and to_regnamespace('{{ adapter.quote(target.schema) }}') is not null
-                and not has_schema_privilege('timeback_reader', '{{ target.schema }}', 'usage')
+                and to_regnamespace('{{ adapter.quote(schema) }}') is not null
+                and not has_schema_privilege('timeback_reader', '{{ schema }}', 'usage')
             then
-                grant usage on schema {{ adapter.quote(target.schema) }} to timeback_reader;
+                grant usage on schema {{ adapter.quote(schema) }} to timeback_reader;
             end if;
+            {%- endfor %}
         end
         $grant$;
     {%- endcall -%}

@@ -89,7 +89,7 @@ where
 {% macro rows_joined_to_people(relation, person, people, columns) -%}
 select
     {%- for column in columns %}
-    {{ 'people.org_ids' if column == 'org_ids' else 'scoped.' ~ column }}{{ ',' if not loop.last }}
+    {{ 'people.person_id as ' ~ column if column == person else 'people.org_ids' if column == 'org_ids' else 'scoped.' ~ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 from {{ people_in_scope(people) }} as people
 inner join {{ relation }} as scoped on people.person_id = scoped.{{ person }}

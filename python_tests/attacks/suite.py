@@ -50,17 +50,18 @@ class Guess:
 
 @dataclass(frozen=True)
 class View:
-    """A scoped view: its name, columns, setting, and what an attacker may guess of the others' rows."""
+    """A scoped view: name, columns, setting, what an attacker may guess of the others' rows, schema."""
 
     name: str
     columns: tuple[str, ...]
     setting: str = SETTING
     guesses: tuple[Guess, ...] = ()
+    schema: str = PUBLISHED
 
     @property
     def quoted(self) -> sql.Identifier:
         """Its name with its schema."""
-        return sql.Identifier(PUBLISHED, self.name)
+        return sql.Identifier(self.schema, self.name)
 
 
 @dataclass

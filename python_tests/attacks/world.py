@@ -82,14 +82,27 @@ def let_in(world: World, manifest: dict[str, Any]) -> None:
             conn.execute(f"create role {role} login in role timeback_reader, attackers")
         conn.execute(f"create schema {OWN_SCHEMA} authorization attackers")
         bind(conn, world)
-        world.views = tuple(
-            replace(view, guesses=tuple(_guesses(conn, view, world)))
-            for view in _scoped_views(conn, manifest)
-        )
-        ask_for(conn, world.own)
-        for view in world.views:
-            query = sql.SQL("select v::text from {} as v").format(view.quoted)
-            world.rows[view.name] = [row for (row,) in conn.execute(query)]
+        look_at(conn, world, manifest, PUBLISHED)
+
+
+def look_at(conn: psycopg.Connection, world: World, manifest: dict[str, Any], schema: str) -> None:
+    """Note the scoped views of a schema: the reader's rows of each, and what there is to guess.
+
+    Args:
+        conn: a connection as superuser.
+        world: its rows are loaded.
+        manifest: dbt's.
+        schema: the datasets', or that of the same in types for every tool.
+    """
+    world.views = tuple(
+        replace(view, guesses=tuple(_guesses(conn, view, world)))
+        for view in _scoped_views(conn, manifest, schema)
+    )
+    ask_for(conn, world.own)
+    world.rows = {}
+    for view in world.views:
+        query = sql.SQL("select v::text from {} as v").format(view.quoted)
+        world.rows[view.name] = [row for (row,) in conn.execute(query)]
 
 
 def bind(conn: psycopg.Connection, world: World) -> None:
@@ -107,16 +120,18 @@ def ask_for(conn: psycopg.Connection, scope: str) -> None:
         conn.execute("select set_config(%s, %s, false)", [setting, scope])
 
 
-def _scoped_views(conn: psycopg.Connection, manifest: dict[str, Any]) -> Iterator[View]:
+def _scoped_views(conn: psycopg.Connection, manifest: dict[str, Any], schema: str) -> Iterator[View]:
     for node in manifest["nodes"].values():
         if node["resource_type"] == "model" and node["config"]["meta"].get("scope"):
             columns = conn.execute(
                 """select array_agg(attname::text order by attnum) from pg_attribute
                 where attrelid = to_regclass(%s) and attnum > 0""",
-                [f"{PUBLISHED}.{node['name']}"],
+                [f"{schema}.{node['name']}"],
             ).fetchone()[0]
             meta = node["config"]["meta"]
-            yield View(node["name"], tuple(columns), meta.get("scope_setting", "app.allowed_org_ids"))
+            yield View(
+                node["name"], tuple(columns), meta.get("scope_setting", "app.allowed_org_ids"), schema=schema
+            )
 
 
 # type -> values that no row has: one before all that there are, one behind, by code point and by language
@@ -126,7 +141,9 @@ NOBODYS = {
     "citext": ("!", "\uffff nobody"),
     "date": ("1900-01-01", "2999-01-01"),
     "timestamp with time zone": ("1900-01-01 00:00:00+00", "2999-01-01 00:00:00+00"),
+    "timestamp without time zone": ("1900-01-01 00:00:00", "2999-01-01 00:00:00"),
     "numeric": ("-99999", "99999"),
+    "double precision": ("-99999", "99999"),
     "bigint": ("-99999", "99999"),
     "integer": ("-99999", "99999"),
 }
@@ -138,7 +155,7 @@ def _guesses(conn: psycopg.Connection, view: View, world: World) -> Iterator[Gue
         conn.execute(
             """select attname::text, format_type(atttypid, null) from pg_attribute
             where attrelid = to_regclass(%s) and attnum > 0""",
-            [f"{PUBLISHED}.{view.name}"],
+            [view.quoted.as_string(conn)],
         ).fetchall()
     )
     for column in view.columns:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from timeback_analytics.artifacts import read_json
-from timeback_analytics.catalog.names import internal_schema
+from timeback_analytics.catalog.names import bi_schema, internal_schema
 from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.voiding_rights import query_for
@@ -52,9 +52,12 @@ class Finding:
 # functions that a view calls, Postgres's own among them, which pg_depend does not list.
 _COMMON = r"""
 with our_schema as (
-    select oid, nspname, nspowner, nspacl, nspname = %(published)s as is_published
+    select oid, nspname, nspowner, nspacl, nspname <> %(internal)s as is_published
     from pg_catalog.pg_namespace
-    where nspname in (%(published)s, %(internal)s)
+    where
+        nspname in (%(published)s, %(internal)s)
+        -- the datasets in types for every tool, where they were deployed
+        or (nspname = %(bi)s and exists (select from {internal}.deployed_view where schema_name = %(bi)s))
 ),
 
 deployer as (
@@ -150,7 +153,7 @@ granted as (
 RULES = (
     Rule(
         "owner",
-        "The deploying role owns both schemas and everything in them: whoever owns a view can take "
+        "The deploying role owns the schemas and everything in them: whoever owns a view can take "
         "its barrier off, and whoever owns a schema can drop what is in it.",
         """
         select owned.object, 'is owned by ' || owned.owner::regrole || ', not by ' || deployer.oid::regrole
@@ -394,7 +397,11 @@ RULES = (
         """
         select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'identifies another person'
         from documented
-        inner join our_relation on documented.dataset = our_relation.relname and our_relation.is_published
+        -- said once, and not of the same view in types for every tool
+        inner join our_relation
+            on
+                documented.dataset = our_relation.relname
+                and starts_with(our_relation.object, quote_ident(%(published)s) || '.')
         inner join pg_catalog.pg_attribute
             on our_relation.oid = pg_attribute.attrelid and documented.column_name = pg_attribute.attname
         where documented.shows_other
@@ -459,6 +466,7 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
     values = {
         "published": schema,
         "internal": internal_schema(schema),
+        "bi": bi_schema(schema),
         "documented": json.dumps(_documented(manifest)),
         "as_owner": [
             function
@@ -496,7 +504,7 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
         conn.execute("set local search_path = pg_catalog, pg_temp")
         for rule in RULES:
             rows = (
-                conn.execute(_COMMON + rule.query.replace("{internal}", internal), values).fetchall()
+                conn.execute((_COMMON + rule.query).replace("{internal}", internal), values).fetchall()
                 if rule.query
                 else conn.execute(query_for(schema)).fetchall()
             )
@@ -523,7 +531,7 @@ def _documented(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     datasets = [
         node
         for node in manifest.get("nodes", {}).values()
-        if node["resource_type"] == "model" and not node["config"].get("schema")
+        if node["resource_type"] == "model" and node["config"].get("schema") in (None, "", "bi")
     ]
     keys = _keys_of_persons(datasets)
     for node in datasets:

@@ -23,3 +23,8 @@ BOUND = "timeback_bound"
 def internal_schema(published: str) -> str:
     """The schema of everything that no consumer may read, by the name of the published one."""
     return f"{published}_internal"
+
+
+def bi_schema(published: str) -> str:
+    """The schema of the datasets in types that every tool can read, by the name of the published one."""
+    return f"{published}_bi"
