@@ -26,10 +26,13 @@ from dbt.artifacts.resources import FileHash
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest, ManifestStateCheck
 from dbt.parser.manifest import ManifestLoader
+from dbt_common.tests import enable_test_caching
 
 _READ_ALIKE = ("host", "port", "user", "database")
 """What of the connection makes no difference to what dbt reads; it would read it all again for another."""
 _parsed = tempfile.TemporaryDirectory(prefix="tb-parsed-")
+# dbt's own, for its tests: a macro's text is parsed once a process, whichever project it comes with
+enable_test_caching()
 
 
 @dataclass(frozen=True)
