@@ -315,6 +315,7 @@ MANIFESTS: dict[str, tuple[str, dict[str, str | None], Place, str]] = {
         "orgs.csv is in the bundle",
     ),
     "file that is not listed": ("1.1", {"file.orgs": None}, ("manifest.csv", None, None, None), "not listed"),
+    "file whose mode is blank": ("1.1", {"file.orgs": " "}, ("manifest.csv", 4, None, ""), "not listed"),
     "roles of version 1.2 in 1.1": (
         "1.2",
         {"oneroster.version": "1.1", "file.users": "absent"},
@@ -333,6 +334,15 @@ def test_manifest(conn: psycopg.Connection, tmp_path: Path, fault: str) -> None:
     error = refused(conn, folder)
     assert place(error.problems[0]) == where
     assert words in f"{error.problems[0].reason} {error.problems[0].remedy}"
+
+
+def test_a_blank_mode_of_a_file_that_is_not_there_means_absent(
+    conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    """As real exports have it, file by file."""
+    blank = {f"file.{name}": "" for name in ("results", "lineItems", "categories", "courseResources")}
+    folder = written(tmp_path / "bundle", "1.1", small_bundle("1.1"), manifest=blank)
+    assert load("oneroster", folder, connection=conn).changes > 0
 
 
 def test_manifest_that_contradicts_itself(conn: psycopg.Connection, tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ class Manifest:
         modes = dict.fromkeys(read, "absent")
         for file in dict.fromkeys([*said, *sorted(read | foreign)]):
             written, line = said.get(file, (None, None))
-            mode = written.lower() if written else written
+            # exports leave the mode of a file that they do not have blank
+            mode = written.strip().lower() or None if written else None
             is_there = f"{file}.csv" in self.files.names
             is_claimed = mode in ("bulk", "delta")
             if mode is not None and mode not in _MODES:
