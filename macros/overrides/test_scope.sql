@@ -15,7 +15,7 @@
     -- left out: {{ target.user }} may not see everybody (the first lines of the run say what it takes)
     select 0 as failures, false as should_warn, false as should_error
     {%- else %}
-    {{ default__get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) }}
+    {{ default__get_test_sql(main_sql, fail_calc, warn_unless_expected(model, warn_if), error_if, limit) }}
     {%- endif %}
 {%- endmacro %}
 

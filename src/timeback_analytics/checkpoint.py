@@ -9,6 +9,7 @@ other of their columns. The session is read-only, so nothing is written.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import os
@@ -285,6 +286,11 @@ def _error_of(exception_info: Mapping[str, Any]) -> str | None:
 def _first_line(error: Any) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def is_installed() -> bool:
+    """Whether Great Expectations, which the check needs, is installed."""
+    return importlib.util.find_spec("great_expectations") is not None
 
 
 def _great_expectations() -> Any:

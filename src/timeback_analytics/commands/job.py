@@ -40,6 +40,7 @@ Exit codes:
   8  the check failed, or a dataset cannot be read; the catalog is deployed
   9  interrupted by SIGINT, SIGTERM or SIGHUP; the next job repairs by itself
   10 somebody who runs no job keeps this one from running; nothing was deployed
+  11 the audit: a rule that the scope stands on is broken, or nobody can read; the catalog is deployed
 Where several steps fail, the code is the first one's.
 """
 )
@@ -52,6 +53,22 @@ Where several steps fail, the code is the first one's.
 )
 @click.option("--no-tests", is_flag=True, help="Run no tests.")
 @click.option("--no-check", is_flag=True, help="Leave out the check of the live catalog (`timeback check`).")
+@click.option("--no-audit", is_flag=True, help="Leave out the audit of owners, barriers, grants, functions.")
+@click.option(
+    "--alert",
+    "alert_command",
+    default="",
+    envvar="TIMEBACK_ALERT",
+    metavar="COMMAND",
+    help="Run by the shell when the job is not green, with the outcome as JSON.  [default: $TIMEBACK_ALERT]",
+)
+@click.option(
+    "--alert-url",
+    default="",
+    envvar="TIMEBACK_ALERT_URL",
+    metavar="URL",
+    help="A webhook that gets the same JSON by POST.  [default: $TIMEBACK_ALERT_URL]",
+)
 @click.option("--no-rows", is_flag=True, help="Do not count the datasets' rows.")
 @click.option(
     "--rows-timeout",
@@ -100,6 +117,9 @@ def command(
     select: tuple[str, ...],
     no_tests: bool,
     no_check: bool,
+    no_audit: bool,
+    alert_command: str,
+    alert_url: str,
     no_rows: bool,
     rows_timeout: float,
     replace_columns: bool,
@@ -132,6 +152,9 @@ def command(
                 select=select,
                 tests=not no_tests,
                 check=not no_check,
+                audit=not no_audit,
+                alert_command=alert_command,
+                alert_url=alert_url,
                 rows=not no_rows,
                 rows_timeout=rows_timeout,
                 variables={

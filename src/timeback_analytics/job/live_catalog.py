@@ -10,6 +10,7 @@ from psycopg import sql
 
 from timeback_analytics.catalog.names import SCOPE_SETTING, UNRESTRICTED, internal_schema
 from timeback_analytics.connection import connection_string, pin_search_path
+from timeback_analytics.queries import first_row
 
 
 class LiveCatalog:
@@ -22,6 +23,7 @@ class LiveCatalog:
 
     def __init__(self, target: str, schema: str) -> None:
         self._target = target
+        self._schema = schema
         self._internal = internal_schema(schema)
 
     @contextlib.contextmanager
@@ -53,25 +55,35 @@ class LiveCatalog:
                 found = None
         return bool(found and found[0])
 
+    def why_not_everyone(self, what: str, role: str) -> str:
+        """Why the deploying role is not asked for something, and what would change that.
+
+        Args:
+            what: the plural that begins the sentence.
+            role: the deploying role's name.
+        """
+        with self.session() as conn:
+            (exists,) = first_row(conn.execute("select to_regrole(%s) is not null", [UNRESTRICTED]))
+        create = "" if exists else f"create role {UNRESTRICTED} nologin; "
+        return (
+            f"{what} need a role that may ask for every organization, and {role} may not. "
+            f"To have them: {create}grant {UNRESTRICTED} to {quoted(role)};"
+        )
+
+    def has_datasets(self) -> bool:
+        """Whether anything is deployed: a view in the published schema."""
+        with self.session() as conn:
+            found = conn.execute(
+                "select exists (select from pg_catalog.pg_views where schemaname = %s)", [self._schema]
+            )
+            return bool(first_row(found)[0])
+
     def has_no_people(self) -> bool:
         """Whether the operational tables hold no person, so that no scoped dataset could show any."""
         users = sql.Identifier(self._internal, "stg_one_roster_user")
         with self.session() as conn:
             found = conn.execute(sql.SQL("select not exists (select from {})").format(users)).fetchone()
         return bool(found and found[0])
-
-
-def why_not_everyone(what: str, role: str) -> str:
-    """Why the deploying role is not asked for something, and what would change that.
-
-    Args:
-        what: the plural that begins the sentence.
-        role: the deploying role's name.
-    """
-    return (
-        f"{what} need a role that may ask for every organization, and {role} may not. "
-        f"To have them: grant {UNRESTRICTED} to {quoted(role)};"
-    )
 
 
 def quoted(name: str) -> str:

@@ -19,6 +19,8 @@ class Options:
         state: the folder of the reports.
         select: dbt selections of the tests to run; every data test where there is none.
         tests: whether to run tests; check: whether to check the live catalog; rows: whether to count rows.
+        audit: whether to audit the live catalog.
+        alert_command, alert_url: who is told of a job that is not green; see timeback_analytics.job.alert.
         rows_timeout: how long counting one dataset's rows may take, in seconds.
         variables: dbt's --vars.
         threads: dbt's threads; None for the profile's.
@@ -34,6 +36,9 @@ class Options:
     tests: bool = True
     check: bool = True
     rows: bool = True
+    audit: bool = True
+    alert_command: str = ""
+    alert_url: str = ""
     rows_timeout: float = 60.0
     variables: Mapping[str, Any] = field(default_factory=dict)
     threads: int | None = None

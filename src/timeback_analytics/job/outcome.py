@@ -27,6 +27,7 @@ class Exit(enum.IntEnum):
     CHECK = 8
     INTERRUPTED = 9
     STRANGER = 10
+    AUDIT = 11
 
 
 @dataclass
@@ -58,6 +59,8 @@ class Outcome:
         deployed: what came of dbt run; tested: of dbt test.
         refreshed: what the stored models took in.
         variables: dbt's, as they were given.
+        security_events: a sentence for each rule that was broken before the deploy and mended by it.
+        causes: failing tests of sources, each with what it breaks.
         rows: {dataset: {rows, before, seconds, error}}; rows_how: how they were counted.
         seeds: {seed: checksum of its file} as loaded.
         earlier: what to compare with.
@@ -75,6 +78,8 @@ class Outcome:
     tested: Ran | None = None
     refreshed: Mapping[str, Refreshed] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
+    security_events: Sequence[str] = ()
+    causes: Sequence[Mapping[str, Any]] = ()
     rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rows_how: str = ""
     seeds: Mapping[str, str] = field(default_factory=dict)

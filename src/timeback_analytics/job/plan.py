@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from timeback_analytics.job.outcome import Exit, Step
+from timeback_analytics.job.steps.audit import audit_catalog
 from timeback_analytics.job.steps.deploy import deploy, report_refreshes
 from timeback_analytics.job.steps.rows import count_rows
 from timeback_analytics.job.steps.sources import check_sources, read_project
@@ -37,6 +38,7 @@ PLAN = (
     Planned("sources", check_sources, Exit.SOURCES, stops_others=True),
     Planned("deploy", deploy, Exit.DEPLOY, stops_others=True),
     Planned("refresh", report_refreshes, Exit.DEPLOY, stops_others=True, is_always_run=True),
+    Planned("audit", audit_catalog, Exit.AUDIT),
     Planned("tests", run_tests, Exit.TESTS),
     Planned("check", check_promises, Exit.CHECK),
     Planned("rows", count_rows, Exit.CHECK, is_always_run=True),

@@ -25,6 +25,7 @@ NEXT = {
     "DEPLOY": "mend what is named here and run the job again; every view is the last good one until then.",
     "TESTS": "look at the rows that the failed tests find, by their queries; the catalog is deployed.",
     "CHECK": "look at the rules and the datasets that are named; the catalog is deployed.",
+    "AUDIT": "look at what is broken, and who may have done it (docs/security.md); the catalog is deployed.",
     "INTERRUPTED": "run the job again; it goes on from whatever is there.",
     "STRANGER": "see who it is, and end what they do; nothing was deployed.",
 }
@@ -37,6 +38,7 @@ OUTCOMES = {
     "DEPLOY": "The deploy failed",
     "TESTS": "Tests failed",
     "CHECK": "The check of the live catalog failed",
+    "AUDIT": "The audit found the scope's rules broken",
     "INTERRUPTED": "Interrupted",
     "STRANGER": "Somebody who runs no job keeps this one from running",
 }
@@ -62,6 +64,8 @@ def as_data(job: Outcome) -> dict[str, Any]:
         "steps": [asdict(step) for step in job.steps],
         "tries": list(job.tries),
         "killed": list(job.killed),
+        "security_events": list(job.security_events),
+        "causes": [dict(one) for one in job.causes],
         "files": list(job.files),
         "models": _models(job.deployed),
         "facts": job.facts,

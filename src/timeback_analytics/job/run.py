@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import yaml
 
+from timeback_analytics.checkpoint import is_installed
 from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.job import report
+from timeback_analytics.job import alert, report
 from timeback_analytics.job.dbt_runs import DbtRuns, profiles_folder
 from timeback_analytics.job.history import DBT_LOG, JobFolders, moment
 from timeback_analytics.job.interruption import Interruption, JobInterruptedError
@@ -125,6 +126,10 @@ class Job:
         """Connect, and take the steps of the plan."""
         # a log that jobs append to shows whose lines follow
         self._say(f"Job of {moment(self._started)}")
+        if self._options.check and not is_installed():
+            self._say(
+                "  Great Expectations is not installed: the check of the live catalog will be left out."
+            )
         self._take(Step("connect"), self._connect)
         folders = self._work.folders
         folders.begin(self._work.about)
@@ -276,6 +281,8 @@ class Job:
             tested=work.ran.get("tests"),
             refreshed=work.refreshes.done,
             variables=self._options.variables,
+            security_events=work.security_events,
+            causes=work.causes,
             rows=work.rows,
             rows_how=work.rows_how,
             seeds=work.loaded_seeds(),
@@ -290,4 +297,6 @@ class Job:
         shutil.rmtree(work.dbt.target_path, ignore_errors=True)
         folders.end(self._options.keep)
         self._say(f"{data['sentence']} Report: {page}" + (f" Next: {data['next']}" if data["next"] else ""))
+        if code is not Exit.GREEN or work.security_events:
+            alert.send(data, str(page), self._options.alert_command, self._options.alert_url, self._say)
         return code, data

@@ -37,6 +37,8 @@ class Work:
         about: target, database, host, schema, role, server; empty where a connection would say it.
         manifest: dbt's, once the project was read.
         ran: what came of dbt's commands: freshness, deploy, tests.
+        broken_before: rules that were broken before the deploy; security_events: those that it mended.
+        causes: failing tests of sources, each with what it breaks.
         rows: {dataset: {rows, before, seconds, error}}; rows_how: how they were counted.
     """
 
@@ -51,6 +53,9 @@ class Work:
     about: dict[str, str]
     manifest: dict[str, Any] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
+    broken_before: list[str] = field(default_factory=list)
+    security_events: list[str] = field(default_factory=list)
+    causes: list[dict[str, Any]] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     rows_how: str = ""
 

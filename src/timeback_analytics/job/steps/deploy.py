@@ -7,6 +7,7 @@ from timeback_analytics.job.history import moment
 from timeback_analytics.job.live_catalog import quoted
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.refreshes import in_words
+from timeback_analytics.job.steps.audit import note_what_is_broken
 from timeback_analytics.job.work import Work
 
 
@@ -14,6 +15,7 @@ def deploy(work: Work, step: Step) -> None:
     """Load seeds, then `dbt run`."""
     # also what a try before this one refreshed
     work.look_at_refreshes()
+    note_what_is_broken(work)
     seeds = _seeds_to_load(work)
     if seeds:
         seeded = work.run_dbt("seed", "--select", *seeds)

@@ -11,7 +11,6 @@ from psycopg import sql
 
 from timeback_analytics.catalog.manifest import may_be_scoped, models_behind, published_models
 from timeback_analytics.catalog.names import SCOPE_SETTINGS
-from timeback_analytics.job.live_catalog import why_not_everyone
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.work import ConnectionBrokeError, Work
 from timeback_analytics.queries import first_row
@@ -25,13 +24,16 @@ def count_rows(work: Work, step: Step) -> None:
     if not work.manifest:
         step.status, step.sentence = "skipped", "the project could not be read"
         return
+    if not work.catalog.has_datasets():
+        step.status, step.sentence = "skipped", "nothing is deployed yet: there are no rows to count"
+        return
     everyone = work.catalog.may_see_everyone()
     _count_all(work, everyone)
     work.rows_how = (
         "with scope *, every organization"
         if everyone
         else "of scoped datasets in the model behind the scope. "
-        + why_not_everyone("Counts through the scope", work.about["role"])
+        + work.catalog.why_not_everyone("Counts through the scope", work.about["role"])
     )
     broken = {name: found["error"] for name, found in work.rows.items() if found["error"]}
     late = [name for name, found in work.rows.items() if found["rows"] is None and not found["error"]]

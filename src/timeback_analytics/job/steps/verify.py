@@ -10,8 +10,8 @@ from timeback_analytics.checkpoint_report import as_data, lines_about, status
 from timeback_analytics.checkpoint_report import write as write_checkpoint
 from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import MissingDependencyError, TimebackError
-from timeback_analytics.job.live_catalog import why_not_everyone
 from timeback_analytics.job.outcome import Step
+from timeback_analytics.job.steps.causes import causes_of
 from timeback_analytics.job.work import ConnectionBrokeError, Work
 from timeback_analytics.promises import Suite, suites
 
@@ -34,12 +34,21 @@ def run_tests(work: Work, step: Step) -> None:
     )
     work.ran["tests"] = ran
     tests = [one for one in ran.results if one.kind == "test"]
+    if selection and not tests:
+        step.status = "failed"
+        step.sentence = f"--select {' '.join(work.options.select)} selects no test"
+        if left_out:
+            step.sentence += " but ones of scoped datasets, which are left out, see below"
+            step.details.append(work.catalog.why_not_everyone("Tests of scoped datasets", work.about["role"]))
+        return
     failed = [one for one in tests if one.failed]
     warned = [one for one in tests if one.status == "warn"]
     step.sentence = f"{len(tests)} tests, {len(failed)} failed, {len(warned)} warned"
     if left_out:
         step.sentence += f"; those of {len(left_out)} scoped datasets are left out, see below"
-        step.details.append(why_not_everyone("Tests of scoped datasets", work.about["role"]))
+        step.details.append(work.catalog.why_not_everyone("Tests of scoped datasets", work.about["role"]))
+    work.causes[:] = causes_of(work, failed, warned)
+    step.details += [f"{cause['sentence']} It breaks {', '.join(cause['breaks'])}." for cause in work.causes]
     step.details += [f"{one.name}: {one.message}" for one in failed]
     step.warnings = [f"{one.name}: {one.message}" for one in warned]
     if ran.success:
@@ -56,7 +65,7 @@ def check_promises(work: Work, step: Step) -> None:
         return
     if not work.catalog.may_see_everyone():
         step.status = "skipped"
-        step.sentence = why_not_everyone("The rules of scoped datasets", work.about["role"])
+        step.sentence = work.catalog.why_not_everyone("The rules of scoped datasets", work.about["role"])
         return
     try:
         checkpoint = Checkpoint(connection_string(work.options.target), work.options.schema, "*")

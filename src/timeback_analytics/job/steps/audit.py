@@ -1,0 +1,60 @@
+"""Whether the live catalog keeps the rules that the scope stands on, before the deploy and after it."""
+
+from __future__ import annotations
+
+from timeback_analytics import catalog_lint
+from timeback_analytics.catalog.names import READER
+from timeback_analytics.catalog_lint import Finding
+from timeback_analytics.errors import TimebackError
+from timeback_analytics.job.outcome import Step
+from timeback_analytics.job.work import Work
+from timeback_analytics.queries import first_row
+
+
+def audit(work: Work) -> list[Finding]:
+    """What breaks a rule in the live catalog.
+
+    Raises:
+        TimebackError: nothing is deployed yet, or this role may not look.
+    """
+    with work.catalog.session() as conn:
+        return catalog_lint.lint(conn, work.manifest, work.options.schema)
+
+
+def audit_catalog(work: Work, step: Step) -> None:
+    """Audit what was deployed, and tell of what was broken before it and was mended by it."""
+    if not work.options.audit:
+        step.status, step.sentence = "skipped", "left out by --no-audit"
+        return
+    with work.catalog.session() as conn:
+        (has_readers,) = first_row(conn.execute("select to_regrole(%s) is not null", [READER]))
+    try:
+        found = audit(work)
+    except TimebackError as error:
+        step.status, step.sentence = "failed", str(error)
+        return
+    left = {_in_words(one) for one in found}
+    mended = [one for one in work.broken_before if one not in left]
+    work.security_events[:] = [f"{one}: found before this deploy, which mended it" for one in mended]
+    step.details = sorted(left)
+    step.warnings = list(work.security_events)
+    step.sentence = f"{len(catalog_lint.RULES)} rules, {len(left)} broken"
+    if mended:
+        step.sentence += f"; {len(mended)} were broken before this deploy, which mended them"
+    if not has_readers:
+        step.details.insert(0, f"Nobody can read: create role {READER} nologin; and run this again.")
+        step.sentence = f"nobody can read the catalog, since the role {READER} is missing; {step.sentence}"
+    step.status = "failed" if left or not has_readers else "warning" if mended else "ok"
+
+
+def note_what_is_broken(work: Work) -> None:
+    """Before a deploy mends it: what somebody changed by hand since the last one is worth to be known."""
+    try:
+        work.broken_before[:] = [_in_words(one) for one in audit(work)] if work.options.audit else []
+    except TimebackError:
+        # the first deploy
+        work.broken_before.clear()
+
+
+def _in_words(one: Finding) -> str:
+    return f"{one.rule}: {one.object} {one.finding}"
