@@ -163,6 +163,25 @@ BROKEN = [
         "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole)",
         "{stranger} is bound and may grant timeback_bound",
     ),
+    (
+        "bindings",
+        "grant timeback_bound to {stranger}; insert into analytics_internal.scope_binding "
+        "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole); "
+        "insert into analytics_internal.default_scope values ('{stranger}', 'app.allowed_org_ids', '*')",
+        "{stranger} is bound, and its default scope is gone from this database: alter role {stranger} in",
+    ),
+    ("readers", "revoke usage on schema analytics from timeback_reader", "timeback_reader may not use it"),
+    (
+        "readers",
+        "revoke select on analytics.students from timeback_reader",
+        "analytics.students timeback_reader may not select from it",
+    ),
+    (
+        "readers",
+        "alter role timeback_reader rename to lint_aside; revoke all on schema analytics from lint_aside; "
+        "revoke all on all tables in schema analytics from lint_aside",
+        "role timeback_reader is missing, so nobody can read: create role timeback_reader nologin",
+    ),
 ]
 
 

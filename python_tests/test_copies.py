@@ -1,111 +1,385 @@
-"""docs/copies.md: a dump and a restore on another server, with the globals first and without them."""
+"""docs/copies.md: each of its recipes as it stands there, and what each leaves behind found and mended."""
 
+import json
+import os
+import pwd
+import re
+import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+import yaml
+from click.testing import CliRunner, Result
 
+from conftest import ROOT
 from small_project import SmallProject
-from timeback_analytics.server import EmbeddedServer
+from timeback_analytics.cli import main
+from timeback_analytics.job.outcome import Exit
+from timeback_analytics.server import SYSTEM_USER, EmbeddedServer
 
-READER, EVERYONE = "copies_reader", "copies_everyone"
-
-
-@pytest.fixture
-def deployed(
-    embedded_server: EmbeddedServer,
-    new_database: Callable[..., str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[SmallProject]:
-    """A deployed small catalog, and two readers, one of whom has a default scope in the database."""
-    database = new_database("copies")
-    with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
-        conn.execute(
-            """create schema operational;
-            create table operational.thing (id int, name text, seen_at timestamptz default now());
-            insert into operational.thing (id, name) values (1, 'one'), (2, 'two')"""
-        )
-    monkeypatch.setenv("TIMEBACK_EMBEDDED_HOST", str(embedded_server.socket_dir))
-    monkeypatch.setenv("TIMEBACK_EMBEDDED_DATABASE", database)
-    project = SmallProject(tmp_path / "project")
-    project.internal("int_thing", "select id, name from {{ source('operational', 'thing') }}")
-    project.dataset(
-        "scoped_things",
-        "select thing.id from {{ ref('int_thing') }} as thing "
-        "cross join {{ ref('int_caller_scope') }} as scope where scope.is_everyone",
-        {"id": "integer"},
-        scope="person",
-    )
-    project.run()
-    with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
-        conn.execute(f"create role {READER} login in role timeback_reader")
-        conn.execute(f"create role {EVERYONE} login in role timeback_reader, timeback_unrestricted")
-        conn.execute(f"alter role {EVERYONE} in database {database} set app.allowed_org_ids = '*'")
-    yield project
-    with psycopg.connect(embedded_server.dsn("postgres"), autocommit=True) as conn:
-        for role in (READER, EVERYONE):
-            conn.execute(f"drop role {role}")
+pytestmark = pytest.mark.takes_long
+SETTINGS = {
+    "fsync": "off",
+    "shared_buffers": "32MB",
+    "wal_level": "logical",
+    "max_connections": "20",
+    "max_standby_streaming_delay": "100ms",
+}
+NORTH, SOUTH = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+READER, BOUND, EVERYONE, DEPLOYER = (f"copies_{name}" for name in ("reader", "bound", "everyone", "deployer"))
+OF_15 = Path("/usr/lib/postgresql/15/bin")
 
 
-@pytest.fixture
-def other_server(short_tmp: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(short_tmp / "copy", {"fsync": "off", "shared_buffers": "32MB"})
-    server.start()
-    yield server
-    server.stop()
+@dataclass
+class Copies:
+    """A small catalog on a server, its roles, and the commands that work on it and on copies of it."""
+
+    project: SmallProject
+    state: Path
+    environment: pytest.MonkeyPatch
+
+    def timeback(self, host: Path, *arguments: str, user: str = "postgres") -> Result:
+        """A command on the server whose socket is in this folder, as libpq's variables name it."""
+        for name, value in (("HOST", str(host)), ("USER", user), ("DATABASE", "platform")):
+            self.environment.setenv(f"PG{name}", value)
+        return CliRunner().invoke(main, [*arguments, "--target", "server"])
+
+    def job(self, host: Path, user: str = "postgres") -> Result:
+        """`timeback job --target server`; of the steps, those that make and look at the catalog."""
+        line = ("job", "--state", str(self.state), "--no-tests", "--no-check", "--no-rows")
+        return self.timeback(host, *line, user=user)
+
+    def step(self, name: str) -> dict[str, Any]:
+        """A step of the last job."""
+        report = json.loads((self.state / "latest" / "report.json").read_text())
+        return next(step for step in report["steps"] if step["name"] == name)
+
+    @property
+    def audit(self) -> tuple[str, ...]:
+        """`timeback lint`, with what dbt has read of the project."""
+        return ("lint", "--manifest", str(self.project.folder / "target" / "manifest.json"))
+
+    def deploy(self, host: Path) -> None:
+        """A platform's table, the catalog, a role that is bound, one that is not, and one for everybody."""
+        with psycopg.connect(host=str(host), user="postgres", dbname="postgres", autocommit=True) as conn:
+            conn.execute("create database platform")
+        with psycopg.connect(host=str(host), user="postgres", dbname="platform", autocommit=True) as conn:
+            conn.execute(
+                """create table public.thing
+                (id int primary key, name text, seen_at timestamptz default now());
+                insert into public.thing (id, name) values (1, 'north'), (2, 'south'), (3, 'nobody''s')"""
+            )
+            green(self.job(host))
+            bound = self.timeback(host, "bind", BOUND, NORTH, "--create")
+            assert bound.exit_code == 0, bound.output
+            conn.execute(f"create role {READER} login in role timeback_reader")
+            conn.execute(f"create role {EVERYONE} login in role timeback_reader, timeback_unrestricted")
+            conn.execute(f"alter role {EVERYONE} in database platform set app.allowed_org_ids = '*'")
 
 
-def run(program: Path, *arguments: str, text: str = "", check: bool = True) -> str:
-    done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout
+def green(done: Result) -> str:
+    """The output of a job that must be green."""
+    assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
+    return done.output
 
 
-def answers(server: EmbeddedServer) -> dict[str, list[tuple[int]] | str]:
-    """What each role is shown, or the error that it gets."""
-    found: dict[str, list[tuple[int]] | str] = {}
-    for role in (READER, EVERYONE):
-        try:
-            with psycopg.connect(server.dsn("copies", role)) as conn:
-                found[role] = conn.execute("select id from analytics.scoped_things order by id").fetchall()
-        except psycopg.Error as error:
-            found[role] = type(error).__name__
+def answers(host: Path, roles: tuple[str, ...] = (READER, BOUND, EVERYONE)) -> dict[tuple[str, str], object]:
+    """What each role is shown for each setting, its own default among them, or the error that it gets."""
+    found: dict[tuple[str, str], object] = {}
+    for role in roles:
+        for asked in ("", NORTH, SOUTH, "*"):
+            try:
+                with psycopg.connect(host=str(host), user=role, dbname="platform") as conn:
+                    if asked:
+                        conn.execute("select set_config('app.allowed_org_ids', %s, false)", [asked])
+                    rows = conn.execute("select id from analytics.scoped_things order by id").fetchall()
+                    found[role, asked] = [number for (number,) in rows]
+            except psycopg.Error as error:
+                found[role, asked] = type(error).__name__
     return found
 
 
+RIGHT = {
+    **dict(zip([(READER, asked) for asked in ("", NORTH, SOUTH)], ([], [1], [2]), strict=True)),
+    (READER, "*"): "InsufficientPrivilege",
+    **dict(zip([(BOUND, asked) for asked in ("", NORTH, SOUTH, "*")], ([1], [1], [], [1]), strict=True)),
+    **dict(
+        zip([(EVERYONE, a) for a in ("", NORTH, SOUTH, "*")], ([1, 2, 3], [1], [2], [1, 2, 3]), strict=True)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copies]:
+    folder = tmp_path_factory.mktemp("copies")
+    project = SmallProject(folder / "project")
+    sources = project.folder / "models" / "sources.yml"
+    described = yaml.safe_load(sources.read_text())
+    described["sources"][0]["schema"] = "public"
+    sources.write_text(yaml.safe_dump(described))
+    with_org = "select id, name, ('00000000-0000-4000-8000-00000000000' || id)::uuid as org_id from {{ %s }}"
+    project.internal("int_thing", with_org % "source('operational', 'thing')")
+    project.internal("stg_one_roster_organization", "select org_id, name from {{ ref('int_thing') }}")
+    project.dataset(
+        "scoped_things",
+        "select thing.id from {{ ref('int_thing') }} as thing "
+        "cross join {{ ref('int_caller_scope') }} as scope "
+        "where scope.is_everyone or thing.org_id = any(scope.org_ids)",
+        {"id": "integer"},
+        scope="person",
+    )
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith(("PG", "DBT_", "TIMEBACK_")):
+                environment.delenv(name)
+        environment.setenv("TIMEBACK_PROJECT_DIR", str(project.folder))
+        # for the audit
+        assert project.dbt("parse").success
+        yield Copies(project, folder / "jobs", environment)
+
+
+@pytest.fixture(scope="module")
+def new_server(short_tmp: Path) -> Iterator[Callable[[str], EmbeddedServer]]:
+    """Starts a server, on a new folder or on one that a recipe has made."""
+    started: list[EmbeddedServer] = []
+
+    def start(name: str) -> EmbeddedServer:
+        server = EmbeddedServer(short_tmp / name, SETTINGS)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in reversed(started):
+        server.stop()
+        shutil.rmtree(server.data_dir)
+
+
+@pytest.fixture(scope="module")
+def old(copies: Copies, new_server: Callable[[str], EmbeddedServer]) -> EmbeddedServer:
+    """The server that is copied."""
+    server = new_server("copied")
+    with (server.data_dir / "pg_hba.conf").open("a") as rules:
+        rules.write("local replication all trust\n")
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute("select pg_reload_conf()")
+    copies.deploy(server.socket_dir)
+    assert answers(server.socket_dir) == RIGHT
+    return server
+
+
+def recipe(title: str, **places: object) -> str:
+    """The commands of a section of docs/copies.md but for our own; words such as `old` become real places."""
+    page = (ROOT / "docs" / "copies.md").read_text(encoding="utf-8")
+    (block,) = re.findall(rf"^## {title}\n.*?```sh\n(.*?)```", page, re.DOTALL | re.MULTILINE)[:1]
+    for word, place in places.items():
+        block = re.sub(rf"(?<![\w-])/?{word}\b", str(place), block)
+    return "".join(line + "\n" for line in block.splitlines() if not line.startswith("timeback "))
+
+
+def run(commands: str, bin_dir: Path, folder: Path, user: str = "") -> str:
+    """Run commands in a shell that stops at the first one that fails."""
+    as_user: dict[str, object] = {}
+    if user and os.geteuid() == 0:
+        entry = pwd.getpwnam(user)
+        as_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    path = f"{bin_dir}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", commands],
+        cwd=folder,
+        env={"PATH": path, "PGUSER": "postgres", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+        **as_user,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
 def test_globals_first_and_then_the_database_give_the_same_answers(
-    deployed: SmallProject, embedded_server: EmbeddedServer, other_server: EmbeddedServer
+    copies: Copies, old: EmbeddedServer, new_server: Callable[[str], EmbeddedServer], tmp_path: Path
 ) -> None:
-    before = answers(embedded_server)
-    assert before == {READER: [], EVERYONE: [(1,), (2,)]}
-    at = ("-h", str(embedded_server.socket_dir), "-U", "postgres")
-    to = ("-X", "-q", "-h", str(other_server.socket_dir), "-U", "postgres", "-d", "postgres")
-    bin_dir = embedded_server.bin_dir
-    run(bin_dir / "psql", *to, text=run(bin_dir / "pg_dumpall", *at, "--globals-only"), check=False)
-    dump = run(bin_dir / "pg_dump", *at, "--create", "copies")
-    run(bin_dir / "psql", *to, "-v", "ON_ERROR_STOP=1", text=dump)
-    assert answers(other_server) == before
+    new = new_server("restored")
+    run(recipe("Dump and restore", old=old.socket_dir, new=new.socket_dir), old.bin_dir, tmp_path)
+    # roles have other oids here, so that bindings count only after the first run; nobody sees more before
+    before = answers(new.socket_dir)
+    assert all(rows in (RIGHT[asked], []) for asked, rows in before.items()), before
+    green(copies.job(new.socket_dir))
+    assert answers(new.socket_dir) == RIGHT
 
 
-def test_what_is_lost_without_the_globals_a_run_brings_back(
-    deployed: SmallProject,
-    embedded_server: EmbeddedServer,
-    other_server: EmbeddedServer,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_a_restore_lost_the_audit_finds_and_a_run_mends(
+    copies: Copies, old: EmbeddedServer, new_server: Callable[[str], EmbeddedServer], tmp_path: Path
 ) -> None:
-    """Roles come too late: their grants are gone, until the next run."""
-    at = ("-h", str(embedded_server.socket_dir), "-U", "postgres")
-    to = ("-X", "-q", "-h", str(other_server.socket_dir), "-U", "postgres", "-d", "postgres")
-    bin_dir = embedded_server.bin_dir
-    run(bin_dir / "psql", *to, text=run(bin_dir / "pg_dump", *at, "--create", "copies"), check=False)
-    run(bin_dir / "psql", *to, text=run(bin_dir / "pg_dumpall", *at, "--globals-only"), check=False)
-    assert answers(other_server) == dict.fromkeys((READER, EVERYONE), "InsufficientPrivilege")
-    monkeypatch.setenv("TIMEBACK_EMBEDDED_HOST", str(other_server.socket_dir))
-    deployed.run()
-    found = answers(other_server)
-    assert found[READER] == []
-    # the setting of the role in the database came with neither: it has to be set again
-    assert found[EVERYONE] in ([], [(1,), (2,)])
+    """Without --create, before the roles are there, and as a role that may not alter others."""
+    new = new_server("late")
+    at = f"-h {new.socket_dir}"
+    # roles have other numbers here: that of the bound one is somebody else's
+    run(
+        f"createuser {at} {DEPLOYER}; createdb {at} --owner {DEPLOYER} platform\n"
+        f"pg_dump -h {old.socket_dir} --no-owner platform > platform.sql\n"
+        f"psql -q {at} -U {DEPLOYER} -d platform -f platform.sql\n"
+        f"pg_dumpall -h {old.socket_dir} --globals-only > globals.sql\n"
+        f"psql -q {at} -d postgres -f globals.sql",
+        old.bin_dir,
+        tmp_path,
+    )
+    with psycopg.connect(new.dsn("platform")) as conn:
+        assert conn.execute(
+            "select exists (select from pg_roles inner join analytics_internal.scope_binding "
+            "on oid = role_oid and rolname <> role_name)"
+        ).fetchone() == (True,)
+    assert set(answers(new.socket_dir, (READER, BOUND)).values()) == {"InsufficientPrivilege"}
+    found = copies.timeback(new.socket_dir, *copies.audit)
+    assert found.exit_code == 1
+    assert "analytics.scoped_things timeback_reader may not select from it" in found.output
+    assert f"bindings: {BOUND} is not the role of this name that was bound" in found.output
+    done = copies.job(new.socket_dir, DEPLOYER)
+    assert done.exit_code == Exit.AUDIT, done.output
+    # the grants and the binding are mended, and whose right the rest takes is said
+    statement = f"alter role {BOUND} in database platform set app.allowed_org_ids = '*'"
+    assert copies.step("audit")["details"] == [
+        f"bindings: {BOUND} is bound, and its default scope is gone from this database: {statement}"
+    ]
+    assert statement in done.output
+    shown = answers(new.socket_dir, (READER, BOUND))
+    assert shown == {who: rows for who, rows in RIGHT.items() if who[0] in (READER, BOUND)} | {
+        (BOUND, ""): []
+    }
+    with psycopg.connect(new.dsn("platform"), autocommit=True) as conn:
+        conn.execute(statement)
+        green(copies.job(new.socket_dir, DEPLOYER))
+        assert answers(new.socket_dir, (BOUND,))[BOUND, ""] == [1]
+        # a binding whose role is not on this server
+        conn.execute(f"drop role {BOUND}")
+        assert f"{BOUND} is bound and no role of this server" in copies.job(new.socket_dir, DEPLOYER).output
+        # nor does a role of its name that somebody else made see what it was bound to, or anything
+        conn.execute(f"create role {BOUND} login in role timeback_reader")
+        copies.job(new.socket_dir, DEPLOYER)
+        assert all(rows != [1] for rows in answers(new.socket_dir, (BOUND,)).values())
+
+
+def test_a_run_sets_a_default_scope_again_that_is_gone(copies: Copies, old: EmbeddedServer) -> None:
+    with psycopg.connect(old.dsn("platform"), autocommit=True) as conn:
+        conn.execute(f"alter role {BOUND} in database platform reset app.allowed_org_ids")
+    assert answers(old.socket_dir, (BOUND,))[BOUND, ""] == []
+    green(copies.job(old.socket_dir))
+    assert answers(old.socket_dir) == RIGHT
+
+
+def test_a_replica_answers_alike_once_its_roles_are_bound_there(
+    copies: Copies, old: EmbeddedServer, new_server: Callable[[str], EmbeddedServer], tmp_path: Path
+) -> None:
+    new = new_server("replica")
+    run(recipe("Logical replica", old=old.socket_dir, new=new.socket_dir), old.bin_dir, tmp_path)
+    with psycopg.connect(new.dsn("platform"), autocommit=True) as conn:
+        try:
+            wait_until(lambda: conn.execute("select count(*) from public.thing").fetchone() == (3,))
+            green(copies.job(new.socket_dir))
+            # a role that is bound anywhere on its server sees nothing where it is not
+            assert set(map(str, answers(new.socket_dir, (BOUND,)).values())) == {"[]"}
+            bound = copies.timeback(new.socket_dir, "bind", BOUND, NORTH)
+            assert bound.exit_code == 0, bound.output
+            conn.execute(f"alter role {EVERYONE} in database platform set app.allowed_org_ids = '*'")
+            assert answers(new.socket_dir) == RIGHT
+            with psycopg.connect(old.dsn("platform"), autocommit=True) as source:
+                source.execute("update public.thing set id = 4 where id = 1")
+                wait_until(lambda: answers(new.socket_dir, (BOUND,))[BOUND, NORTH] == [])
+                source.execute("update public.thing set id = 1 where id = 4")
+                wait_until(lambda: answers(new.socket_dir) == RIGHT)
+        finally:
+            conn.execute("drop subscription if exists timeback")
+
+
+def test_a_standby_answers_alike_and_says_what_it_cannot_do(
+    copies: Copies, old: EmbeddedServer, new_server: Callable[[str], EmbeddedServer], tmp_path: Path
+) -> None:
+    folder = old.data_dir.parent / "standby"
+    run(recipe("Standby", old=old.socket_dir, **{"standby_data": folder}), old.bin_dir, tmp_path)
+    if os.geteuid() == 0:
+        owner = old.data_dir.stat()
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+    standby = new_server("standby")
+    assert answers(standby.socket_dir) == RIGHT
+    found = copies.timeback(standby.socket_dir, *copies.audit)
+    assert found.exit_code == 0, found.output
+    for line in (("bind", BOUND, SOUTH), ("unbind", BOUND), ("job", "--state", str(copies.state))):
+        refused = copies.timeback(standby.socket_dir, *line)
+        assert refused.exit_code != 0 and "Traceback" not in refused.output, refused.output
+        assert re.search("read-only|standby|takes no writes", refused.output), refused.output
+    with (
+        psycopg.connect(standby.dsn("platform"), autocommit=True) as there,
+        psycopg.connect(old.dsn("platform"), autocommit=True) as conn,
+    ):
+        # what the primary ends goes on here until it is replayed
+        there.execute("select pg_wal_replay_pause()")
+        assert copies.timeback(old.socket_dir, "bind", BOUND, SOUTH).exit_code == 0
+        assert answers(old.socket_dir, (BOUND,))[BOUND, "*"] == [2]
+        assert answers(standby.socket_dir, (BOUND,))[BOUND, "*"] == [1]
+        there.execute("select pg_wal_replay_resume()")
+        wait_until(lambda: answers(standby.socket_dir, (BOUND,))[BOUND, "*"] == [2])
+        assert copies.timeback(old.socket_dir, "bind", BOUND, NORTH).exit_code == 0
+        wait_until(lambda: answers(standby.socket_dir) == RIGHT)
+        # a view that is replaced ends who reads it there
+        with psycopg.connect(standby.dsn("platform", EVERYONE)) as reader:
+            reader.execute("select count(*) from analytics.scoped_things")
+            conn.execute("alter view analytics.scoped_things set (security_barrier = true)")
+            with pytest.raises(psycopg.errors.OperationalError, match="conflict with recovery"):
+                wait_until(lambda: reader.execute("select 1").fetchone() is None)
+    assert answers(standby.socket_dir) == RIGHT
+
+
+@pytest.mark.skipif(not OF_15.exists(), reason="needs Debian's PostgreSQL 15 (apt-get install postgresql-15)")
+def test_an_upgrade_takes_everything_along(
+    copies: Copies, new_server: Callable[[str], EmbeddedServer], short_tmp: Path
+) -> None:
+    """From 15 to 18, both stopped, in the middle of a life with bindings."""
+    folder, bin_dir = short_tmp / "upgrade", EmbeddedServer(short_tmp / "any").bin_dir
+    folder.mkdir()
+    if os.geteuid() == 0:
+        user = pwd.getpwnam(SYSTEM_USER)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    settings = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+    control = f"{OF_15}/pg_ctl -D {folder}/old_data -w -l {folder}/log -o '{settings}'"
+    run(
+        f"{OF_15}/initdb -D {folder}/old_data -U postgres --auth=trust -E utf8 --locale=C.UTF-8\n"
+        f"{control} start",
+        OF_15,
+        folder,
+        SYSTEM_USER,
+    )
+    try:
+        copies.deploy(folder)
+        assert answers(folder) == RIGHT
+    finally:
+        run(f"{control} -m fast stop", OF_15, folder, SYSTEM_USER)
+    places = {"old_bin": OF_15, "new_bin": bin_dir, "old_data": folder / "old_data"}
+    new_data = short_tmp / "upgraded"
+    new_data.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(new_data, user.pw_uid, user.pw_gid)
+    run(recipe("pg_upgrade", **places, new_data=new_data), bin_dir, folder, SYSTEM_USER)
+    (new_data / "postgresql.conf").open("a").write("\ninclude 'timeback.conf'\n")
+    new = new_server("upgraded")
+    assert answers(new.socket_dir) == RIGHT
+    found = copies.timeback(new.socket_dir, *copies.audit)
+    assert found.exit_code == 0, found.output
+    green(copies.job(new.socket_dir))
+    assert answers(new.socket_dir) == RIGHT
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """For what another server does by and by."""
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it does not come about")

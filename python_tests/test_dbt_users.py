@@ -165,20 +165,27 @@ def no_rights(embedded_server: EmbeddedServer, project: SmallProject, monkeypatc
         conn.execute(f"drop owned by {NO_RIGHTS} cascade; drop role {NO_RIGHTS}")
 
 
-def run_on_server(project: SmallProject) -> str:
-    """A `dbt run` on target `server` that must fail: what it said, on one line."""
-    said: list[str] = []
+def on_server(project: SmallProject, *command: str) -> tuple[bool, str, str]:
+    """A dbt command on target `server`: whether it went well; its warnings, its errors, each on one line."""
+    said: dict[str, list[str]] = {"warn": [], "error": []}
 
     def listen(event: Any) -> None:
-        if event.info.level == "error":
-            said.append(event.info.msg)
+        if event.info.level in said:
+            said[event.info.level].append(event.info.msg)
 
     folder = str(project.folder)
     done = dbtRunner(callbacks=[listen]).invoke(
-        ["--quiet", "run", "--target", "server", "--project-dir", folder, "--profiles-dir", folder]
+        ["--quiet", *command, "--target", "server", "--project-dir", folder, "--profiles-dir", folder]
     )
-    assert not done.success
-    return " ".join(" ".join(said).split())
+    warnings, errors = (" ".join(" ".join(lines).split()) for lines in said.values())
+    return done.success, warnings, errors
+
+
+def run_on_server(project: SmallProject) -> str:
+    """A `dbt run` on target `server` that must fail: what it said, on one line."""
+    is_green, _, errors = on_server(project, "run")
+    assert not is_green
+    return errors
 
 
 def test_a_role_that_may_not_create_schemas_is_told_what_to_ask_for(
@@ -196,3 +203,40 @@ def test_a_read_only_server_is_said_in_a_sentence(
         conn.execute(f"alter role {no_rights} set default_transaction_read_only = on")
     said = run_on_server(project)
     assert "takes no writes" in said and "Nothing was made" in said
+
+
+def test_build_with_the_documented_rights_is_green_and_says_once_what_was_left_out(
+    project: SmallProject, no_rights: str, embedded_server: EmbeddedServer
+) -> None:
+    """Connect and create on the database, usage and select on the sources: README's rights and no more."""
+    with psycopg.connect(embedded_server.dsn("dbt_users"), autocommit=True) as conn:
+        conn.execute(f"grant create on database dbt_users to {no_rights}")
+        for role in ("timeback_reader", "timeback_unrestricted", "timeback_bound"):
+            if not conn.execute("select from pg_roles where rolname = %s", [role]).rowcount:
+                conn.execute(f"create role {role} nologin")
+        conn.execute("insert into operational.thing (id, name) values (1, 'one'), (1, 'again')")
+        project.dataset(
+            "scoped_things",
+            "select thing.id, scope.org_ids from {{ ref('int_thing') }} as thing "
+            "cross join {{ ref('int_caller_scope') }} as scope",
+            {"id": "integer", "org_ids": "uuid[]"},
+            # would fail for somebody who sees everybody
+            tests={"id": ["unique", "not_null"]},
+            scope="id",
+        )
+        is_green, warned, failed = on_server(project, "build")
+        assert is_green, failed
+        line = f"2 tests of scoped datasets are left out and count as passed, since {no_rights} may not see"
+        grant = f'grant timeback_unrestricted to "{no_rights}";'
+        assert warned.count("left out") == 1 and line in warned
+        assert f"an administrator runs: {grant}" in warned
+        conn.execute("alter role timeback_unrestricted rename to timeback_unrestricted_aside")
+        try:
+            _, warned, _ = on_server(project, "build")
+        finally:
+            conn.execute("alter role timeback_unrestricted_aside rename to timeback_unrestricted")
+        assert f"an administrator runs: create role timeback_unrestricted nologin; {grant}" in warned
+        conn.execute(grant)
+        is_green, warned, failed = on_server(project, "test")
+        assert not is_green and "left out" not in warned
+        assert "unique_scoped_things_id" in failed and "not_null" not in failed

@@ -217,6 +217,9 @@ def test_the_deploying_role_binds_roles_that_others_made(deployment, monkeypatch
     line = ["bind", READER, SCHOOL, "--target", "server"]
     refused = CliRunner().invoke(main, line)
     assert refused.exit_code == 1 and "may not bind" in refused.output
+    with deployment.connect() as conn:
+        # the second list of rights in docs/security.md
+        conn.execute(f"grant timeback_bound to {DEPLOYER} with admin option")
     bound = CliRunner().invoke(main, [*line, "--no-default"])
     assert bound.exit_code == 0 and "bound to 1 organization" in bound.output, bound.output
     assert "may not take on" in bound.output

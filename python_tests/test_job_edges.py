@@ -5,14 +5,17 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from test_job import DEPLOYER, INT_THING, Jobs, jobs, template  # noqa: F401
 from timeback_analytics.cli import main
+from timeback_analytics.job.live_catalog import LiveCatalog
 from timeback_analytics.job.outcome import Exit
 
 pytestmark = pytest.mark.takes_long
@@ -64,23 +67,58 @@ def test_after_a_failed_first_deploy_it_is_said_once_that_nothing_is_there(jobs:
     assert done.output.count("nothing is deployed yet") == 1 and jobs.report["rows"]["datasets"] == {}
 
 
+@contextmanager
+def without_role(jobs: Jobs, role: str) -> Iterator[None]:
+    """The role belongs to the whole server of the tests: it is set aside for a while."""
+    with jobs.connect() as conn:
+        conn.execute(f"alter role {role} rename to {role}_aside")
+        try:
+            yield
+        finally:
+            if conn.execute("select from pg_roles where rolname = %s", [role]).rowcount:
+                conn.execute(f"drop owned by {role}; drop role {role}")
+            conn.execute(f"alter role {role}_aside rename to {role}")
+
+
 def test_without_the_role_of_readers_a_job_is_not_green(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its name is looked for; the role itself belongs to the whole server of the tests."""
-    monkeypatch.setattr("timeback_analytics.job.steps.audit.READER", "no_such_role")
-    done = jobs(*QUICK)
-    assert done.exit_code == Exit.AUDIT
-    assert "nobody can read the catalog, since the role no_such_role is missing" in done.output
-    assert "create role no_such_role nologin;" in done.output
+    """As a role that may not create it: whoever may does."""
+    with jobs.connect() as conn:
+        conn.execute(f"grant create on database {jobs.database} to {DEPLOYER}")
+    for name, value in (
+        ("HOST", str(jobs.server.socket_dir)),
+        ("USER", DEPLOYER),
+        ("DATABASE", jobs.database),
+    ):
+        monkeypatch.setenv(f"PG{name}", value)
+    line = ("--target", "server", "--vars", "{source_schema: operational}", *QUICK)
+    with without_role(jobs, "timeback_reader"):
+        done = jobs(*line)
+        assert done.exit_code == Exit.AUDIT, done.output
+        assert "nobody can read the catalog, since the role timeback_reader is missing" in done.output
+        assert "create role timeback_reader nologin" in done.output
+    done = jobs(*line)
+    assert done.exit_code == Exit.GREEN, done.output
+    # the grants that there were none of before
+    assert jobs.report["security_events"] == []
+    with jobs.connect() as conn:
+        assert conn.execute(
+            "select has_table_privilege('timeback_reader', 'analytics.things', 'select')"
+        ).fetchone() == (True,)
 
 
-def test_the_hint_names_the_role_that_is_missing(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hint_names_the_role_that_is_missing(jobs: Jobs) -> None:
     run_green(jobs, *QUICK)
-    from timeback_analytics.job.live_catalog import LiveCatalog
-
     catalog = LiveCatalog("embedded", "analytics")
     assert "To have them: grant timeback_unrestricted" in catalog.why_not_everyone("Counts", "x")
-    monkeypatch.setattr("timeback_analytics.job.live_catalog.UNRESTRICTED", "no_such_role")
-    assert "To have them: create role no_such_role nologin; grant" in catalog.why_not_everyone("Counts", "x")
+    with without_role(jobs, "timeback_unrestricted"):
+        hint = catalog.why_not_everyone("Counts", "x")
+        with jobs.connect() as conn, pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+            conn.execute(f"grant usage on schema analytics to {DEPLOYER}")
+            conn.execute(f"grant select on analytics.scoped_things to {DEPLOYER}")
+            conn.execute(f"set role {DEPLOYER}; set app.allowed_org_ids = '*'")
+            conn.execute("select * from analytics.scoped_things")
+    assert "To have them: create role timeback_unrestricted nologin; grant" in hint
+    assert "timeback_unrestricted, which is to be created first" in refused.value.diag.message_hint
 
 
 def test_without_great_expectations_the_first_lines_say_so(

@@ -87,6 +87,7 @@
         'source_roar_wrong_types': 32,
         'source_role_at_unknown_organization': 1,
         'source_student_without_email': 2,
+        'source_time_out_of_range': 1,
     }) }}
 {%- endmacro %}
 

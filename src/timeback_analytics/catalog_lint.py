@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from timeback_analytics.artifacts import read_json
-from timeback_analytics.catalog.names import bi_schema, internal_schema
+from timeback_analytics.catalog.names import READER, bi_schema, internal_schema
 from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.voiding_rights import query_for
@@ -444,6 +444,33 @@ RULES = (
             or bool_or(bound.role_oid <> role.oid)
             or bool_or(membership.admin_option)
             or count(membership.roleid) = 0
+        union all
+        select role_name, 'is bound, and its default scope is gone from this database: ' || statement
+        from {internal}.lost_default_scopes()
+        """,
+    ),
+    Rule(
+        "readers",
+        "Readers can read: the role timeback_reader is there, may use the published schema and select from "
+        "every dataset. A restore leaves out grants to roles that are not there yet; a run makes them again.",
+        """
+        select
+            'role ' || %(reader)s,
+            'is missing, so nobody can read: create role ' || %(reader)s || ' nologin'
+        where to_regrole(%(reader)s) is null
+        union all
+        select 'schema ' || quote_ident(our_schema.nspname), %(reader)s || ' may not use it'
+        from our_schema
+        where
+            our_schema.is_published
+            and not has_schema_privilege(to_regrole(%(reader)s)::oid, our_schema.oid, 'usage')
+        union all
+        select our_relation.object, %(reader)s || ' may not select from it'
+        from our_relation
+        where
+            our_relation.is_published
+            and our_relation.relname in (select dataset from documented)
+            and not has_table_privilege(to_regrole(%(reader)s)::oid, our_relation.oid, 'select')
         """,
     ),
 )
@@ -465,6 +492,7 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
     """
     values = {
         "published": schema,
+        "reader": READER,
         "internal": internal_schema(schema),
         "bi": bi_schema(schema),
         "documented": json.dumps(_documented(manifest)),
@@ -492,7 +520,10 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
             "schema with --schema or TIMEBACK_SCHEMA."
         )
     internal = psycopg.sql.Identifier(values["internal"]).as_string(conn)
-    if conn.execute("select to_regprocedure(%s)", [f"{internal}.moved_sources()"]).fetchone()[0] is None:
+    notes = [f"{internal}.{function}()" for function in ("moved_sources", "lost_default_scopes")]
+    if conn.execute(
+        "select bool_or(to_regprocedure(note) is null) from unnest(%s::text[]) as note", [notes]
+    ).fetchone()[0]:
         raise TimebackError(
             f"The catalog in schema {schema} was deployed by an older version, which notes less than is "
             "asked here. `dbt run` brings it up to date."

@@ -1,6 +1,6 @@
 """Binding a role and unbinding it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -67,11 +67,12 @@ def bind(
         elif not role_exists(conn, role):
             raise TimebackError(f"There is no role {role} on this server. --create makes it.")
         if default is not None:
-            for scope, bound, value in ((roster, org_ids, default), (roar, roar_org_ids, "*")):
-                if bound:
-                    _set_default(conn, role, scope.setting, value)
-                elif default_scope(conn, role, scope.setting) is not None:
-                    _unset(conn, role, scope.setting)
+            wanted = {
+                roster.setting: default if org_ids else None,
+                roar.setting: "*" if roar_org_ids else None,
+            }
+            _set_defaults(conn, role, wanted)
+        _note_defaults(catalog, role, is_wanted=default is not None)
         _mark(conn, role)
         for scope, bound in ((roster, org_ids), (roar, roar_org_ids)):
             _delete_rows(catalog, scope, role)
@@ -109,13 +110,12 @@ def unbind(catalog: Catalog, role: str, *, keep_access: bool = False) -> int:
         if not removed and not is_marked:
             raise TimebackError(f"{role} is bound to nothing in database {conn.info.dbname}.")
         if role_exists(conn, role):
-            for scope in scopes().values():
-                if default_scope(conn, role, scope.setting) is not None:
-                    _unset(conn, role, scope.setting)
+            _set_defaults(conn, role, dict.fromkeys(scope.setting for scope in scopes().values()))
             if not keep_access:
                 _take_access(catalog, role)
             if is_marked:
                 conn.execute(sql.SQL("revoke {} from {}").format(sql.Identifier(BOUND), sql.Identifier(role)))
+        _note_defaults(catalog, role, is_wanted=False)
         return removed
 
 
@@ -215,20 +215,35 @@ def _take_access(catalog: Catalog, role: str) -> None:
         )
 
 
-def _set_default(conn: psycopg.Connection, role: str, setting: str, value: str) -> None:
-    conn.execute(
-        sql.SQL("alter role {} in database {} set {} = {}").format(
-            sql.Identifier(role), sql.Identifier(conn.info.dbname), _quoted(setting), sql.Literal(value)
-        )
+def _set_defaults(conn: psycopg.Connection, role: str, values: Mapping[str, str | None]) -> None:
+    """Sets what a role sees, by setting, where its session asks for nothing; None takes it away."""
+    alter = sql.SQL("alter role {} in database {} ").format(
+        sql.Identifier(role), sql.Identifier(conn.info.dbname)
     )
+    for setting, value in values.items():
+        if value is not None:
+            conn.execute(alter + sql.SQL("set {} = {}").format(_quoted(setting), sql.Literal(value)))
+        elif default_scope(conn, role, setting) is not None:
+            conn.execute(alter + sql.SQL("reset {}").format(_quoted(setting)))
 
 
-def _unset(conn: psycopg.Connection, role: str, setting: str) -> None:
-    conn.execute(
-        sql.SQL("alter role {} in database {} reset {}").format(
-            sql.Identifier(role), sql.Identifier(conn.info.dbname), _quoted(setting)
-        )
-    )
+def _note_defaults(catalog: Catalog, role: str, *, is_wanted: bool) -> None:
+    """Notes the role's default scopes as they are now, so that a run can set them again after a restore."""
+    conn, table = catalog.conn, catalog.name_of("default_scope")
+    (exists,) = first_row(conn.execute("select to_regclass(%s) is not null", [table.as_string(conn)]))
+    if not exists:
+        # deployed by an earlier version: the next run makes the table and notes what is set
+        return
+    conn.execute(sql.SQL("delete from {} where role_name = %s").format(table), [role])
+    if not is_wanted:
+        return
+    for scope in scopes().values():
+        value = default_scope(conn, role, scope.setting)
+        if value is not None:
+            conn.execute(
+                sql.SQL("insert into {} (role_name, setting, value) values (%s, %s, %s)").format(table),
+                [role, scope.setting, value],
+            )
 
 
 def _quoted(setting: str) -> sql.Composed:

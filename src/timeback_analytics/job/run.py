@@ -16,7 +16,7 @@ import yaml
 
 from timeback_analytics.checkpoint import is_installed
 from timeback_analytics.connection import connection_string
-from timeback_analytics.errors import TimebackError
+from timeback_analytics.errors import TimebackError, sentence_about
 from timeback_analytics.job import alert, report
 from timeback_analytics.job.dbt_runs import DbtRuns, profiles_folder
 from timeback_analytics.job.history import DBT_LOG, JobFolders, moment
@@ -116,7 +116,7 @@ class Job:
                 return self._break_off(Exit.UNFORESEEN, "job", str(error))
             except Exception as error:
                 # whatever it is: a job without a report leaves the one before it to be read as the latest
-                sentence = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                sentence = sentence_about(error) or f"{type(error).__name__}: {' '.join(str(error).split())}"
                 trace = "".join(traceback.format_exception(error)).strip()
                 return self._break_off(Exit.UNFORESEEN, "job", sentence, [trace])
             finally:
@@ -242,8 +242,9 @@ class Job:
             step = Step(name)
             self._steps.append(step)
         step.status, step.sentence = "failed", self._explained(sentence)
-        step.details += details
         self._say_step(step)
+        # for whoever reads the report
+        step.details += details
 
     def _explained(self, sentence: str) -> str:
         """What went wrong, and whose timeout it was, if it was one."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from timeback_analytics.catalog_lint import Finding
 from timeback_analytics.job.dbt_runs import DbtRuns, Ran
 from timeback_analytics.job.history import JobFolders
 from timeback_analytics.job.interruption import Interruption
@@ -53,7 +54,7 @@ class Work:
     about: dict[str, str]
     manifest: dict[str, Any] = field(default_factory=dict)
     ran: dict[str, Ran] = field(default_factory=dict)
-    broken_before: list[str] = field(default_factory=list)
+    broken_before: list[Finding] = field(default_factory=list)
     security_events: list[str] = field(default_factory=list)
     causes: list[dict[str, Any]] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -1,0 +1,41 @@
+{#-
+    A binding knows its role by name and by number (oid), and on another server the numbers say nothing: that of a bound
+    role may be anybody's there. So each run notes on which server it was, by what PostgreSQL calls its system identifier, and
+    the first one after a restore takes the numbers of the former server away, whereupon roles that are marked as bound get
+    their own (mend_bindings). Until then such a role sees nothing, as does whoever has its number.
+-#}
+{% macro forget_roles_of_another_server() %}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        {%- call statement('other_server', fetch_result=True) -%}
+            create table if not exists {{ internal_schema() }}.deployed_on (system_identifier bigint not null);
+            with here as (
+                select system_identifier from pg_catalog.pg_control_system()
+            ),
+
+            forgotten as (
+                delete from {{ internal_schema() }}.deployed_on
+                where system_identifier <> (select system_identifier from here)
+                returning system_identifier
+            ),
+
+            noted as (
+                insert into {{ internal_schema() }}.deployed_on (system_identifier)
+                select system_identifier from here
+                where not exists (select from {{ internal_schema() }}.deployed_on where system_identifier = here.system_identifier)
+                returning system_identifier
+            )
+
+            select count(*) > 0 as is_other_server from forgotten
+        {%- endcall -%}
+        {%- if load_result('other_server').table.rows[0]['is_other_server'] -%}
+            {%- call statement('forget_numbers') -%}
+                {%- for scope in var('scopes').values() %}
+                -- the number of no role
+                update {{ internal_schema() }}.{{ scope['binding'] }} set role_oid = 0 where role_oid is not null;
+                {%- endfor %}
+            {%- endcall -%}
+            {%- do mend_bindings() -%}
+        {%- endif -%}
+        {%- do adapter.commit() -%}
+    {%- endif -%}
+{% endmacro %}
