@@ -311,7 +311,10 @@ def test_a_standby_answers_alike_and_says_what_it_cannot_do(
     assert answers(standby.socket_dir) == RIGHT
     found = copies.timeback(standby.socket_dir, *copies.audit)
     assert found.exit_code == 0, found.output
-    for line in (("bind", BOUND, SOUTH), ("unbind", BOUND), ("job", "--state", str(copies.state))):
+    assert "PostgreSQL 18" in copies.timeback(standby.socket_dir, "status").output
+    (tmp_path / "migration.sql").write_text("alter table public.thing add column size int;")
+    migrate = ("migrate", "--sql", str(tmp_path / "migration.sql"))
+    for line in (("bind", BOUND, SOUTH), ("unbind", BOUND), migrate, ("job", "--state", str(copies.state))):
         refused = copies.timeback(standby.socket_dir, *line)
         assert refused.exit_code != 0 and "Traceback" not in refused.output, refused.output
         assert re.search("read-only|standby|takes no writes", refused.output), refused.output

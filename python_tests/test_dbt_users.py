@@ -10,10 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
+from click.testing import CliRunner
 from dbt.cli.main import dbtRunner
 
 from conftest import ROOT, Dbt
 from small_project import SmallProject
+from timeback_analytics.cli import main
 from timeback_analytics.server import EmbeddedServer
 
 DBT = Path(sys.executable).with_name("dbt")
@@ -148,6 +150,19 @@ def test_as_a_package_of_another_project_it_stops_and_says_what_to_do(
     text = " ".join(" ".join(said).split())
     assert not done.success
     assert "timeback_analytics is no package" in text and "timeback consumer" in text, text
+
+
+def test_dbts_own_traceback_is_a_sentence_in_a_command_of_ours(
+    project: SmallProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As where the disk is full: dbt cannot write, and did not foresee it."""
+    monkeypatch.setenv("TIMEBACK_PROJECT_DIR", str(project.folder))
+    (tmp_path / "file").write_text("no folder")
+    line = ["docs", "--target", "embedded", "--target-path", str(tmp_path / "file" / "target")]
+    done = CliRunner().invoke(main, line)
+    said = done.output + "".join(capfd.readouterr())
+    assert done.exit_code == 1 and "Traceback" not in said
+    assert "dbt could not write its documentation for target embedded: " in said and "Not a directory" in said
 
 
 @pytest.fixture

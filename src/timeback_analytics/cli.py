@@ -1,6 +1,7 @@
 """The command line `timeback`."""
 
 import importlib
+import logging
 import os
 import pkgutil
 import tempfile
@@ -31,6 +32,8 @@ class CommandsFromModules(GroupWithWholeSummaries):
         return module.command
 
     def invoke(self, ctx: click.Context) -> Any:
+        # of a connection that broke it warns beside the error that says so
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         try:
             return super().invoke(ctx)
         except TimebackError as error:

@@ -29,7 +29,8 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.LockNotAvailable, "Somebody else holds it; run this again later."),
     (
         psycopg.OperationalError,
-        "The connection or the server failed; run this again when the server answers.",
+        "The connection or the server failed, as it does where its disk is full; its log says why. "
+        "Run this again when the server answers.",
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from timeback_analytics.demo import holds_demo_alone
 from timeback_analytics.docs import build_site, read_catalog, read_facts
 from timeback_analytics.docs.catalog import Catalog
 from timeback_analytics.docs.facts import Facts
-from timeback_analytics.errors import TimebackError
+from timeback_analytics.errors import TimebackError, sentence_about
 from timeback_analytics.job.dbt_runs import profiles_folder
 from timeback_analytics.lineage import published_lineage
 from timeback_analytics.project import project_root
@@ -83,17 +84,25 @@ def _generate(target: str, variables: str, folder: Path) -> None:
     if target == "embedded":
         connect(target).close()  # starts the server
     project = project_root()
+
+    def say_errors(event: Any) -> None:
+        # of a failure that dbt did not foresee it prints a traceback, where a sentence is said below
+        if event.info.level == "error" and event.info.name != "MainStackTrace":
+            click.echo(event.info.msg, err=True)
+
     # models and sources alone: compiling every test as well would take longer and add nothing
-    done = dbtRunner().invoke(
+    done = dbtRunner(callbacks=[say_errors]).invoke(
         [
-            *("--quiet", "docs", "generate", "--static"),
+            *("--quiet", "--log-level", "none", "docs", "generate", "--static"),
             *("--select", "resource_type:model", "resource_type:source"),
             *("--project-dir", str(project), "--profiles-dir", str(profiles_folder(project))),
             *("--target", target, "--vars", variables, "--target-path", str(folder)),
         ]
     )
     if not done.success:
-        reason = f": {done.exception}" if done.exception else "."
+        error = done.exception
+        known = sentence_about(error) if isinstance(error, Exception) else None
+        reason = f": {known or error}" if error else "."
         raise TimebackError(f"dbt could not write its documentation for target {target}{reason}")
     lineage = published_lineage(read_manifest(folder / "manifest.json"))
     text = json.dumps(lineage, indent=2, ensure_ascii=False) + "\n"
