@@ -8,8 +8,9 @@
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- call statement('other_server', fetch_result=True) -%}
             create table if not exists {{ internal_schema() }}.deployed_on (system_identifier bigint not null);
+            {{ create_server_identifier_function() }}
             with here as (
-                select system_identifier from pg_catalog.pg_control_system()
+                select {{ internal_schema() }}.server_identifier() as system_identifier
             ),
 
             forgotten as (
@@ -21,7 +22,12 @@
             noted as (
                 insert into {{ internal_schema() }}.deployed_on (system_identifier)
                 select system_identifier from here
-                where not exists (select from {{ internal_schema() }}.deployed_on where system_identifier = here.system_identifier)
+                where
+                    system_identifier is not null
+                    and not exists (
+                        select from {{ internal_schema() }}.deployed_on as known
+                        where known.system_identifier = here.system_identifier
+                    )
                 returning system_identifier
             )
 
@@ -38,4 +44,17 @@
         {%- endif -%}
         {%- do adapter.commit() -%}
     {%- endif -%}
+{% endmacro %}
+
+
+{#- SQL: the function server_identifier, which gives null where a service keeps it from its customers. -#}
+{% macro create_server_identifier_function() %}
+    {%- set body %}
+    begin
+        return (select system_identifier from pg_catalog.pg_control_system());
+    exception when insufficient_privilege or feature_not_supported or undefined_function then
+        return null;
+    end
+    {% endset -%}
+    {{ create_function('server_identifier', '', '', 'bigint', 'volatile', body, parallel='unsafe') }}
 {% endmacro %}
