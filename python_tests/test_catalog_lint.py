@@ -178,8 +178,7 @@ BROKEN = [
     ),
     (
         "readers",
-        "alter role timeback_reader rename to lint_aside; revoke all on schema analytics from lint_aside; "
-        "revoke all on all tables in schema analytics from lint_aside",
+        "alter role timeback_reader rename to lint_aside; drop owned by lint_aside",
         "role timeback_reader is missing, so nobody can read: create role timeback_reader nologin",
     ),
 ]
