@@ -4,6 +4,7 @@ What is attacked, and how, is in attacks/. Against the copies the same attacks s
 were made, on how many views, and what they disclosed is printed.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from attacks.suite import ATTACKS, FOREIGN, INTERNAL
+from attacks.suite import ATTACKS, FOREIGN, INTERNAL, OWN_SCHEMA, Session, SessionInFunction
 from attacks.world import BOUND, SCOPED, World, ask_for, bind, let_in, look_at, make_all, report
 from scope_ways import answer_as
 from timeback_analytics.server import EmbeddedServer
@@ -120,6 +121,125 @@ def test_nor_does_one_on_the_views_in_types_for_every_tool(deployed, manifest, c
     attacks = [attack for attack in ATTACKS if role == BOUND or attack.needs not in CHANGES_THE_SETTING]
     outcome = make_all(world, role, "*" if role == BOUND else world.own, attacks)
     report(capsys, f"{role} on analytics_bi", outcome, attacks, world)
+    assert outcome.disclosures == {}
+
+
+POOLER, AGAIN, RENAMED = "attack_pooler", "attack_again", "attack_renamed"
+FUNCTION = f"{OWN_SCHEMA}.as_bound"
+
+
+@pytest.fixture(scope="module")
+def other_ways(deployed: World, new_database: Callable[..., str]) -> Iterator[World]:
+    """A copy with roles that are bound otherwise: by SET ROLE, in a function, under an old name."""
+    world = replace(deployed, database=new_database("attacked_others", template=deployed.database))
+    with world.connect() as conn:
+        conn.execute(f"create role {POOLER} login in role timeback_reader, attackers")
+        conn.execute(f"grant {BOUND} to {POOLER}")
+        for _ in range(2):
+            # the second one has the name of the first, whose binding is left
+            conn.execute(f"drop role if exists {AGAIN}")
+            conn.execute(f"create role {AGAIN} login in role timeback_reader, attackers")
+            conn.execute(
+                f"insert into {INTERNAL}.scope_binding values (%s, %s, %s::regrole) on conflict do nothing",
+                [AGAIN, world.own, AGAIN],
+            )
+        conn.execute(f"grant create, usage on schema {OWN_SCHEMA} to {BOUND}")
+        conn.execute(f"set session authorization {BOUND}")
+        conn.execute(
+            f"""create function {FUNCTION}(query text) returns setof text
+            language plpgsql security definer as $$
+            declare
+                one record;
+                line text;
+            begin
+                if query like 'explain%' then
+                    for line in execute query loop return next line; end loop;
+                else
+                    for one in execute query loop return next one::text; end loop;
+                end if;
+            end $$"""
+        )
+    yield world
+    with psycopg.connect(deployed.server.dsn("postgres"), autocommit=True) as conn:
+        for database in ("attacked_elsewhere", world.database):
+            conn.execute(f"drop database if exists {database} with (force)")
+        conn.execute(f"drop role {POOLER}, {AGAIN}")
+
+
+def sees_nothing(world: World) -> World:
+    return replace(world, rows={view.name: [] for view in world.views})
+
+
+def some_of(world: World, number: int) -> World:
+    """A few of its views, others for each number; all of them where the environment asks for it."""
+    if "TIMEBACK_ALL_ATTACKS" in os.environ:
+        return world
+    return replace(world, views=world.views[number::8])
+
+
+def test_nor_does_one_of_a_role_that_is_bound_in_another_database(other_ways, new_database, capsys):
+    """As after a dump of the schema, on a logical replica, after a truncate: marked, with no binding here."""
+    world = sees_nothing(
+        replace(
+            some_of(other_ways, 0), database=new_database("attacked_elsewhere", template=other_ways.database)
+        )
+    )
+    with world.connect() as conn:
+        conn.execute(f"truncate {INTERNAL}.scope_binding, {INTERNAL}.roar_scope_binding")
+    outcome = make_all(world, BOUND, "*", ATTACKS)
+    report(capsys, "a reader bound in another database", outcome, ATTACKS, world)
+    assert outcome.disclosures == {}
+
+
+def test_nor_does_one_of_a_renamed_role(other_ways, capsys):
+    world = sees_nothing(some_of(other_ways, 1))
+    with world.connect() as conn:
+        conn.execute(f"alter role {BOUND} rename to {RENAMED}")
+        try:
+            outcome = make_all(world, RENAMED, "*", ATTACKS)
+        finally:
+            conn.execute(f"alter role {RENAMED} rename to {BOUND}")
+    report(capsys, "a renamed reader", outcome, ATTACKS, world)
+    assert outcome.disclosures == {}
+
+
+def test_nor_does_one_of_a_new_role_of_an_old_name(other_ways, capsys):
+    """It has a reader's plans, as it would under any other name, until it is bound or the binding goes."""
+    attacks = [attack for attack in ATTACKS if "plan" not in attack.name]
+    assert len(attacks) > 40
+    world = sees_nothing(some_of(other_ways, 2))
+    outcome = make_all(world, AGAIN, "*", attacks)
+    report(capsys, "a new role of a dropped reader's name", outcome, attacks, world)
+    assert outcome.disclosures == {}
+
+
+def test_nor_does_one_of_an_unbound_login_that_takes_on_the_bound_role(other_ways, capsys):
+    def take_on(conn: psycopg.Connection) -> Session:
+        conn.execute(f"set role {BOUND}")
+        return Session(conn, other_ways.own, other_ways.foreign)
+
+    # an attack that gives the role back is no attack by it
+    attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
+    world = some_of(other_ways, 3)
+    outcome = make_all(world, POOLER, "*", attacks, take_on)
+    report(capsys, "a login that has taken on a bound role", outcome, attacks, world)
+    assert outcome.disclosures == {}
+
+
+def test_nor_does_one_within_a_function_of_the_bound_role(other_ways, capsys):
+    """Its plans above all: the function's owner is bound, the login that calls it is not."""
+
+    def within(conn: psycopg.Connection) -> Session:
+        with conn.transaction():
+            ask_for(conn, other_ways.own)
+            shown = conn.execute(f"select * from {FUNCTION}('table analytics.students')").fetchall()
+        assert sorted(row for (row,) in shown) == sorted(other_ways.rows["students"]) != []
+        return SessionInFunction(conn, other_ways.own, other_ways.foreign, function=FUNCTION)
+
+    attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
+    world = some_of(other_ways, 4)
+    outcome = make_all(world, POOLER, other_ways.own, attacks, within)
+    report(capsys, "within a function of a bound reader's", outcome, attacks, world)
     assert outcome.disclosures == {}
 
 

@@ -1,6 +1,6 @@
 """The rows of two schools behind a catalog, readers who attack it, and what came of that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -189,11 +189,20 @@ def _values(conn: psycopg.Connection, view: View, column: str, org_id: str) -> l
     return [text for (text,) in conn.execute(query.format(c=sql.Identifier(column), v=view.quoted))]
 
 
-def make_all(world: World, role: str, scope: str, attacks: list[Attack]) -> Outcome:
-    """Make these attacks on every view, as a role whose session starts with a scope."""
+def make_all(
+    world: World,
+    role: str,
+    scope: str,
+    attacks: list[Attack],
+    begin: Callable[[psycopg.Connection], Session] | None = None,
+) -> Outcome:
+    """Make these attacks on every view, as a role whose session starts with a scope.
+
+    `begin` makes the session of a connection, where it is not a plain one.
+    """
     outcome = Outcome()
     with world.connect(role) as conn:
-        session = Session(conn, world.own, world.foreign)
+        session = begin(conn) if begin else Session(conn, world.own, world.foreign)
         conn.execute("set statement_timeout = '60s'")
         # compiling each plan would take most of the time
         conn.execute("set jit = off")
