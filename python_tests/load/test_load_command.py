@@ -233,6 +233,26 @@ def test_two_loads_at_once(
     assert sorted(changes)[3] > 0
 
 
+def test_a_load_keeps_out_loads_and_nobody_else(
+    embedded_server: EmbeddedServer, database: str, conn: psycopg.Connection, bundle: Path
+) -> None:
+    """By locks that readers cannot take, while the platform goes on writing."""
+    create_operational_schema(conn, "operational")
+    conn.commit()
+    with conn.transaction(force_rollback=True), psycopg.connect(embedded_server.dsn(database)) as platform:
+        load("oneroster", bundle, connection=conn)
+        locks = conn.execute(
+            "select locktype, mode from pg_locks where pid = pg_backend_pid() and relation is null"
+        )
+        assert not [row for row in locks if row[0] == "advisory"]
+        platform.execute("set lock_timeout = '2s'")
+        platform.execute("select count(*) from operational.one_roster_organization")
+        platform.execute("update operational.one_roster_user set status = 'active'")
+        with pytest.raises(LoadError, match="lock timeout"):
+            load("oneroster", bundle, connection=platform)
+        platform.rollback()
+
+
 def test_transaction_of_the_caller_is_the_callers(conn: psycopg.Connection, bundle: Path) -> None:
     create_operational_schema(conn, "operational")
     before = contents(conn)

@@ -11,8 +11,6 @@ from timeback_analytics.load.losses import Loss
 from timeback_analytics.load.progress import Progress
 from timeback_analytics.load.tables import TableRows
 
-# Any number will do, as long as every load asks for the same.
-_LOCK = 7_401_020_688
 _ROWS_A_TICK = 1_000
 _CREATED = "date_created"
 _ACTION = "_action"
@@ -54,7 +52,7 @@ def write(
 ) -> list[TableResult]:
     """Stage every table, compare, and write what is new or changed, in the caller's transaction.
 
-    Other loads wait until that transaction ends.
+    Other loads of the same tables wait until that transaction ends; the platform goes on reading and writing.
 
     Args:
         database: where.
@@ -64,7 +62,10 @@ def write(
         check: told what the rows would cost, before anything is written; raises where that is too much.
     """
     conn = database.conn
-    conn.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    if not dry_run:
+        # no advisory lock, which any reader could hold; in order, or two loads could wait for each other
+        for table in sorted(rows.table for rows in tables):
+            conn.execute(sql.SQL("lock table {} in share update exclusive mode").format(database.name(table)))
     stages = {rows.table: _Stage(database, rows) for rows in tables}
     for stage in stages.values():
         stage.fill(progress)
