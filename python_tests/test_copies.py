@@ -62,8 +62,8 @@ class Copies:
 
     @property
     def audit(self) -> tuple[str, ...]:
-        """`timeback lint`, with what dbt has read of the project."""
-        return ("lint", "--manifest", str(self.project.folder / "target" / "manifest.json"))
+        """`timeback audit`, with what dbt has read of the project."""
+        return ("audit", "--manifest", str(self.project.folder / "target" / "manifest.json"))
 
     def deploy(self, host: Path) -> None:
         """A platform's table, the catalog, a role that is bound, one that is not, and one for everybody."""

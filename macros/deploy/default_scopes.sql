@@ -74,7 +74,7 @@
 
 {#-
     SQL: the function lost_default_scopes, a row for each default scope that is noted and not set any more: role_name, and
-    the statement that sets it again. `timeback lint` asks it too.
+    the statement that sets it again. `timeback audit` asks it too.
 -#}
 {% macro create_lost_default_scopes_function() %}
     {%- set body %}

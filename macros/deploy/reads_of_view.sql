@@ -36,7 +36,7 @@
 
 {#-
     The function moved_sources gives a row for each deployed view that reads something under another name than when it was
-    made: view_name, and the names that differ, reads_now and was_made_to_read. `timeback lint` asks it too.
+    made: view_name, and the names that differ, reads_now and was_made_to_read. `timeback audit` asks it too.
 -#}
 {% macro create_moved_sources_function() %}
     {%- set body %}

@@ -28,7 +28,7 @@
     with row level security; a plan that outlives a binding all the same shows no row that it should not.
 
     The view must keep its WITH. Without WITH, LIMIT or ORDER BY at its top, Postgres flattens a UNION ALL
-    into the query around it, and the security barrier is gone. `timeback lint` looks for such views.
+    into the query around it, and the security barrier is gone. `timeback audit` looks for such views.
 -#}
 {% macro scoped(relation, person, people='person', grouped=false, wide_from=0.25) -%}
 {%- set scope = scope_of(people) -%}

@@ -22,7 +22,7 @@ def published_models(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The nodes of the datasets, by name: the models of models/datasets, which alone are published.
 
     That these, and no others, have public access and lie in the published schema is checked by dbt-bouncer
-    and, in a live catalog, by `timeback lint`.
+    and, in a live catalog, by `timeback audit`.
     """
     nodes = manifest["nodes"].values()
     return sorted(

@@ -78,7 +78,7 @@ def _broken_rules(conn: psycopg.Connection, schema: str) -> list[str]:
         found = catalog_lint.lint(conn, manifest, schema)
     except TimebackError:
         return []
-    return [f"the audit finds {len(found)} broken rules: timeback lint"] if found else []
+    return [f"the audit finds {len(found)} broken rules: timeback audit"] if found else []
 
 
 def _say_last_job(where: tuple[str, str, str, str], problems: list[str]) -> None:

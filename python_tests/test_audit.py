@@ -1,4 +1,4 @@
-"""timeback lint: no finding in the catalog as deployed, one for each thing broken on purpose, none after."""
+"""timeback audit: no finding in the catalog as deployed, one for each thing broken on purpose, none after."""
 
 import copy
 import json
@@ -301,7 +301,7 @@ def test_the_command_fails_on_a_finding(embedded_server, catalog, catalog_databa
     }
 
     def run(*arguments: str) -> tuple[int, str]:
-        result = CliRunner().invoke(main, ["lint", "--manifest", str(path), *arguments], env=env)
+        result = CliRunner().invoke(main, ["audit", "--manifest", str(path), *arguments], env=env)
         return result.exit_code, result.output
 
     code, output = run()

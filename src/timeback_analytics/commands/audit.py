@@ -1,4 +1,4 @@
-"""timeback lint: does a deployed catalog keep the rules that the caller's scope stands on."""
+"""timeback audit: does a deployed catalog keep the rules that the caller's scope stands on."""
 
 import sys
 from pathlib import Path
@@ -33,5 +33,5 @@ def command(target: str, schema: str, manifest: Path | None, rules: bool) -> Non
     count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
     click.echo(f"{len(catalog_lint.RULES)} rules, {count if findings else 'no finding'}, in {where}.")
     if findings:
-        click.echo("docs/security.md says what each rule is for; so does `timeback lint --rules`.")
+        click.echo("docs/security.md says what each rule is for; so does `timeback audit --rules`.")
         sys.exit(1)
