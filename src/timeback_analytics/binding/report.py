@@ -19,6 +19,7 @@ from timeback_analytics.catalog.names import BOUND, READER, UNRESTRICTED
 from timeback_analytics.catalog.scopes import roar_scope, scopes, timeback_scope
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.queries import first_row
+from timeback_analytics.voiding_rights import rights_that_void_a_binding
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,12 @@ def notes_on(
             f"{role} can act as the role that deploys the catalog: the binding narrows the published views "
             "and nothing else."
         )
-    elif is_bound and is_unrestricted:
+    elif is_bound:
+        notes += [
+            f"{role} {right}, which its binding does not narrow."
+            for right in rights_that_void_a_binding(conn, catalog.schema, role)
+        ]
+    if is_bound and is_unrestricted and not (is_superuser or owns):
         notes.append(
             f"{role} is a member of {UNRESTRICTED}, which the binding overrides: `*` is what it is bound to."
         )
