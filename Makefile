@@ -3,7 +3,7 @@
 # Only make and Python 3.11 to 3.13 are needed. Another Python than the first one found: make PYTHON=...
 
 .DEFAULT_GOAL := help
-.PHONY: help run test line-coverage docs lint bench mutants soak lock clean venv
+.PHONY: help run test line-coverage docs metrics lint bench mutants soak lock clean venv
 .DELETE_ON_ERROR:
 # somebody else's modules have no business in this environment
 unexport PYTHONPATH PYTHONHOME
@@ -20,7 +20,7 @@ DEV_STAMP := $(STAMP)-$(DEV_KEY)
 
 help:
 	@sed -n 's/^# \(make [a-z]* .*\)/\1/p' Makefile
-	@echo 'Also: make docs, lint, line-coverage, bench, mutants, soak, lock, clean'
+	@echo 'Also: make docs, metrics, lint, line-coverage, bench, mutants, soak, lock, clean'
 
 venv: $(STAMP)
 
@@ -75,6 +75,14 @@ docs: $(STAMP)
 	$(BIN)/timeback setup
 	$(BIN)/timeback docs --target embedded
 
+# MetricFlow, and what it says of the metrics on the embedded database, which make run has filled.
+metrics: $(DEV_STAMP)
+	$(BIN)/timeback setup
+	$(BIN)/timeback server start
+	$(DBT) --quiet parse --profiles-dir . --target embedded
+	PGOPTIONS='-c app.allowed_org_ids=* -c app.allowed_roar_org_ids=*' $(BIN)/mf validate-configs
+	$(BIN)/timeback metrics list
+
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -84,6 +92,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/timeback setup
 	$(DBT) --quiet parse --profiles-dir . --target embedded
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
+	$(BIN)/mf validate-configs --skip-dw
 
 bench: $(DEV_STAMP)
 	PYTHONPATH=python_tests $(BIN)/python benchmark/run.py

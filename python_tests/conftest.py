@@ -152,10 +152,23 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
 
 
 @pytest.fixture(scope="session")
-def manifest(dbt: Dbt, short_tmp: Path) -> dict[str, Any]:
-    """dbt's manifest of this project (manifest.json), parsed on target `embedded`; needs no database."""
+def parsed(dbt: Dbt, short_tmp: Path) -> dict[str, dict[str, Any]]:
+    """What dbt writes when it parses this project on target `embedded`, by file name; needs no database."""
     dbt("catalog_template", "parse")
-    return json.loads((short_tmp / "target" / "manifest.json").read_text())
+    names = ("manifest.json", "semantic_manifest.json")
+    return {name: json.loads((short_tmp / "target" / name).read_text()) for name in names}
+
+
+@pytest.fixture(scope="session")
+def manifest(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """dbt's manifest of this project (manifest.json)."""
+    return parsed["manifest.json"]
+
+
+@pytest.fixture(scope="session")
+def semantic_manifest(parsed: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """dbt's semantic_manifest.json of this project: semantic models and metrics."""
+    return parsed["semantic_manifest.json"]
 
 
 @pytest.fixture(scope="session")

@@ -245,6 +245,41 @@ def test_metrics_become_fields_of_the_topic(manifest):
     assert check(resources) == []
 
 
+REFUSED = {
+    "breaches_per_proctored_session": "its parts lie in two datasets, proctoring_insights and sessions",
+    "days_since_start": "cannot be said in QuickSight: a cast to DATE has no counterpart",
+    "mastered_items": "nothing is known for `student_id || ' ' || curriculum_item_id`",
+    "waste_share": "a metric of the kind derived spans times, other metrics or datasets",
+    "xp_per_active_student": "its parts lie in two datasets, students_xp and sessions",
+    "xp_per_minute": "its parts lie in two datasets, students_xp and sessions",
+}
+
+
+def test_the_metrics_of_the_project_become_fields_or_are_refused_by_name(manifest, semantic_manifest):
+    made = describe(manifest, semantic_manifest)
+    assert {one.name for one in made.refused} == REFUSED.keys()
+    for one in made.refused:
+        assert REFUSED[one.name] in one.reason
+    assert len(made.metrics) + len(REFUSED) == len(semantic_manifest["metrics"])
+    resources = render(made, SETTINGS)
+    assert check(resources) == []
+    (topic,) = (one for one in resources if one.kind.name == "topics")
+    fields = {
+        one["CalculatedFieldName"]: one
+        for group in within(topic.parameters, "CalculatedFields")
+        for one in group
+    }
+    assert len(fields) == len(made.metrics)
+    share = fields["Share correct"]
+    assert share["Expression"] == ("(sum(ifelse({Is correct} = 1, 1, 0))) / nullIf((count({Is correct})), 0)")
+    assert "accuracy" in share["CalculatedFieldSynonyms"] and share["NonAdditive"] is True
+    assert "Null where nothing was answered." in share["CalculatedFieldDescription"]
+    assert "NonAdditive" not in fields["Learning minutes"]
+    assert fields["Proctored share"]["Expression"] == (
+        "(count(ifelse((({Is proctored} = 1)), {ID}, NULL))) / nullIf((count({ID})), 0)"
+    )
+
+
 def test_every_description_that_is_too_long_for_a_topic_has_a_summary(manifest):
     for model in published_models(manifest):
         summary = model["config"]["meta"].get("summary")

@@ -6,17 +6,14 @@
 -#}
 {% macro check_owners() %}
     {%- set published = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in (target.schema, generate_schema_name('bi', none)) -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.schema in schemas_of_readers() -%}
         {%- do published.append(dbt.string_literal(node.alias)) -%}
     {%- endfor -%}
     {%- call statement('foreign_owners', fetch_result=True) -%}
         with schema_of_ours as (
             select oid, nspname, nspowner, nspname <> '{{ generate_schema_name("internal", none) }}' as is_published
             from pg_catalog.pg_namespace
-            where nspname in (
-                '{{ target.schema }}', '{{ generate_schema_name("internal", none) }}'
-                {%- if has_bi_views() %}, '{{ generate_schema_name("bi", none) }}'{% endif %}
-            )
+            where nspname in ('{{ ([generate_schema_name("internal", none)] + schemas_of_readers()) | join("', '") }}')
         ),
 
         owned as (

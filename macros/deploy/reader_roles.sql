@@ -42,10 +42,18 @@
 {% endmacro %}
 
 
+{#- The schemas that readers read: the published one, what metrics need, and the views in types for every tool. -#}
+{% macro schemas_of_readers() -%}
+    {{ return(
+        [target.schema, generate_schema_name('metrics', none)]
+        + ([generate_schema_name('bi', none)] if has_bi_views() else [])
+    ) }}
+{%- endmacro %}
+
+
 {#-
-    Lets readers into the published schema, which dbt has created by now, and into that of the views in types for
-    every tool. Here and not beside each view's grant, since two threads that grant on one schema at a time
-    fail each other.
+    Lets readers into their schemas, which dbt has created by now, or in part. Here and not beside each view's grant,
+    since two threads that grant on one schema at a time fail each other.
 -#}
 {% macro grant_published_schema() %}
     {%- if has_bi_views() and not adapter.check_schema_exists(target.dbname, generate_schema_name('bi', none)) -%}
@@ -54,7 +62,7 @@
     {%- call statement('grant_published_schema') -%}
         do $grant$
         begin
-            {%- for schema in [target.schema] + ([generate_schema_name('bi', none)] if has_bi_views() else []) %}
+            {%- for schema in schemas_of_readers() %}
             if
                 exists (select from pg_catalog.pg_roles where rolname = 'timeback_reader')
                 and to_regnamespace('{{ adapter.quote(schema) }}') is not null

@@ -7,7 +7,7 @@
     {%- set may_create = run_query("select pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')").columns[0].values()[0] -%}
     {%- if not may_create -%}
         {%- set schemas = [] -%}
-        {%- for name in [target.schema, generate_schema_name('internal', none)] + ([generate_schema_name('bi', none)] if has_bi_views() else []) -%}
+        {%- for name in [target.schema, generate_schema_name('internal', none)] + schemas_of_readers()[1:] -%}
             {%- do schemas.append("create schema if not exists " ~ adapter.quote(name) ~ " authorization " ~ adapter.quote(target.user) ~ ";") -%}
         {%- endfor -%}
         {%- do exceptions.raise_compiler_error(

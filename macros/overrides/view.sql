@@ -6,7 +6,7 @@
 -#}
 {%- materialization view, adapter='postgres' -%}
     {%- set target_relation = this.incorporate(type='view') -%}
-    {%- set is_published = target_relation.schema in (target.schema, generate_schema_name('bi', none)) -%}
+    {%- set is_published = target_relation.schema in schemas_of_readers() -%}
     {%- set options = 'security_barrier = ' ~ ('true' if is_scoped(config.get('meta', {})) else 'false') -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

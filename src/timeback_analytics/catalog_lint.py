@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from timeback_analytics.artifacts import read_json
-from timeback_analytics.catalog.names import READER, bi_schema, internal_schema
+from timeback_analytics.catalog.names import READER, bi_schema, internal_schema, metrics_schema
 from timeback_analytics.catalog.scopes import scopes
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.voiding_rights import query_for
@@ -56,8 +56,11 @@ with our_schema as (
     from pg_catalog.pg_namespace
     where
         nspname in (%(published)s, %(internal)s)
-        -- the datasets in types for every tool, where they were deployed
-        or (nspname = %(bi)s and exists (select from {internal}.deployed_view where schema_name = %(bi)s))
+        -- the datasets in types for every tool and what metrics need, where they were deployed
+        or (
+            nspname in (%(bi)s, %(metrics)s)
+            and exists (select from {internal}.deployed_view where schema_name = nspname)
+        )
 ),
 
 deployer as (
@@ -495,6 +498,7 @@ def lint(conn: psycopg.Connection, manifest: dict[str, Any], schema: str = "anal
         "reader": READER,
         "internal": internal_schema(schema),
         "bi": bi_schema(schema),
+        "metrics": metrics_schema(schema),
         "documented": json.dumps(_documented(manifest)),
         "as_owner": [
             function
@@ -562,7 +566,7 @@ def _documented(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     datasets = [
         node
         for node in manifest.get("nodes", {}).values()
-        if node["resource_type"] == "model" and node["config"].get("schema") in (None, "", "bi")
+        if node["resource_type"] == "model" and node["config"].get("schema") in (None, "", "bi", "metrics")
     ]
     keys = _keys_of_persons(datasets)
     for node in datasets:

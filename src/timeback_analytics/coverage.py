@@ -15,7 +15,7 @@ from typing import Any
 from timeback_analytics.catalog.manifest import may_be_scoped, published_models
 from timeback_analytics.errors import TimebackError
 
-LAYERS = ("datasets", "intermediate", "staging")
+LAYERS = ("datasets", "metrics", "intermediate", "staging")
 
 
 @dataclass(frozen=True)

@@ -28,3 +28,13 @@ def internal_schema(published: str) -> str:
 def bi_schema(published: str) -> str:
     """The schema of the datasets in types that every tool can read, by the name of the published one."""
     return f"{published}_bi"
+
+
+def metrics_schema(published: str) -> str:
+    """The schema of what metrics need beside the datasets, by the name of the published one."""
+    return f"{published}_metrics"
+
+
+def our_schemas(published: str) -> set[str]:
+    """Every schema that the project deploys to, by the name of the published one."""
+    return {published, internal_schema(published), bi_schema(published), metrics_schema(published)}

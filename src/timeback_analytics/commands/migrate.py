@@ -11,7 +11,7 @@ from typing import Any
 import click
 import yaml
 
-from timeback_analytics.catalog.names import bi_schema, internal_schema
+from timeback_analytics.catalog.names import internal_schema, our_schemas
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, connection_string
 from timeback_analytics.errors import TimebackError
@@ -79,8 +79,7 @@ def command(
         if only_plan:
             click.echo(migration.plan(), nl=False)
         elif path:
-            ours = {schema, internal_schema(schema), bi_schema(schema)}
-            _say(migration.run(dry_run=dry_run), ours, dry_run)
+            _say(migration.run(dry_run=dry_run), our_schemas(schema), dry_run)
         else:
             _around(migration, command_line)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import click
 from psycopg import sql
 
-from timeback_analytics.catalog.names import bi_schema, internal_schema
+from timeback_analytics.catalog.names import our_schemas
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, operational_schema
 from timeback_analytics.errors import TimebackError
@@ -44,7 +44,7 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
                 raise TimebackError(f"{'.'.join(place)} has no column {column}.")
             direct = {view: read for view, read in direct.items() if number[0] in read}
         part = closure.part(direct)
-        ours = {schema, internal_schema(schema), bi_schema(schema)}
+        ours = our_schemas(schema)
         name = sql.Identifier(*place).as_string(conn)
     what = f"column {column} of {name}" if column else name
     if not part.objects:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from timeback_analytics.catalog.manifest import published_models
 from timeback_analytics.catalog.names import SCOPE_SETTING
 from timeback_analytics.docs.gaps import gaps, lineage_gaps, listed
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.metrics import Metric, read_metrics
 
 PROJECT = "timeback_analytics"
 
@@ -157,6 +158,7 @@ class Catalog:
     schema: str
     domains: tuple[Domain, ...]
     questions: tuple[Question, ...]
+    metrics: tuple[Metric, ...]
     consumers: tuple[Consumer, ...]
     sources: dict[str, dict[str, str]] = field(repr=False)
     """Description of each column of each operational table; of the table itself under an empty name."""
@@ -247,6 +249,7 @@ def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
         schema=schema,
         domains=domains,
         questions=tuple(_questions(manifest, schema)),
+        metrics=tuple(_in_schema(metric, schema) for metric in read_metrics(manifest)),
         consumers=tuple(_consumers(manifest)),
         sources={
             source["name"]: {
@@ -328,6 +331,16 @@ def _questions(manifest: Mapping[str, Any], schema: str) -> Iterator[Question]:
             synonyms=tuple(node["config"]["meta"].get("synonyms", ())),
             chart=node["config"]["meta"].get("chart") or {},
         )
+
+
+def _in_schema(metric: Metric, schema: str) -> Metric:
+    """A metric whose queries name the published schema."""
+
+    def named(query: str) -> str:
+        return re.sub(r"\banalytics\.(?=\w)", f"{schema}.", query)
+
+    breakdown = replace(metric.breakdown, sql=named(metric.breakdown.sql))
+    return replace(metric, sql=named(metric.sql), breakdown=breakdown)
 
 
 def _consumers(manifest: Mapping[str, Any]) -> Iterator[Consumer]:

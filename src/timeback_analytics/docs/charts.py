@@ -8,6 +8,7 @@ from typing import Any
 import vl_convert
 
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.metrics import Metric
 
 _FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 THEMES = {
@@ -27,6 +28,32 @@ THEMES = {
     },
 }
 """Colours of the two themes, those of the pages."""
+
+
+def chart_of_metric(metric: Metric) -> dict[str, Any]:
+    """How a metric's breakdown is drawn: a line over weeks, bars for anything else.
+
+    Returns:
+        A chart as a question has one, with `alt`.
+    """
+    by, label = metric.breakdown.by, metric.label
+    value = {
+        "field": "value",
+        "type": "quantitative",
+        "title": f"{label} ({metric.unit})",
+        **({"axis": {"format": ".0%"}, "title": label} if metric.unit.startswith("share") else {}),
+    }
+    if by == "week":
+        return {
+            "alt": f"A line: {label}, week by week.",
+            "mark": {"type": "line", "point": True},
+            "encoding": {"x": {"field": by, "type": "temporal", "title": "Week"}, "y": value},
+        }
+    return {
+        "alt": f"Bars: {label}, by {by}.",
+        "mark": "bar",
+        "encoding": {"y": {"field": by, "type": "nominal", "sort": None, "title": None}, "x": value},
+    }
 
 
 def draw(name: str, chart: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

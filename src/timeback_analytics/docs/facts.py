@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from timeback_analytics.docs.catalog import Catalog, Dataset, Question
+from timeback_analytics.docs.catalog import Catalog, Dataset
 from timeback_analytics.errors import TimebackError
 
 _SAMPLE = 3
@@ -29,6 +29,8 @@ class Facts:
     """A few rows of each dataset, as text in the order of its columns; of the demo alone."""
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Rows of each question that has a chart, as JSON knows values; of the demo alone."""
+    breakdowns: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of each metric's breakdown, without those that have no value; of the demo alone."""
 
 
 def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> Facts:
@@ -51,7 +53,16 @@ def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> 
             read = _sampled if is_demo else _counted
             counts[dataset.name], samples[dataset.name] = _read(conn, catalog.schema, dataset, read)
         drawn = [question for question in catalog.questions if question.chart] if is_demo else []
-        return Facts(counts, samples, {question.name: _answer(conn, question) for question in drawn})
+        metrics = catalog.metrics if is_demo else ()
+        return Facts(
+            counts,
+            samples,
+            {question.name: _answer(conn, question.query) for question in drawn},
+            {
+                metric.name: [row for row in _answer(conn, metric.breakdown.sql) if None not in row.values()]
+                for metric in metrics
+            },
+        )
 
 
 _Reader = Callable[[psycopg.Connection, sql.Identifier, Dataset], tuple[int, list[list[str]]]]
@@ -85,9 +96,9 @@ def _sampled(conn: psycopg.Connection, view: sql.Identifier, dataset: Dataset) -
     return (rows[0][0] if rows else 0), [[_shown(value) for value in row[1:]] for row in rows]
 
 
-def _answer(conn: psycopg.Connection, question: Question) -> list[dict[str, Any]]:
+def _answer(conn: psycopg.Connection, query: str) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(question.query).fetchall()
+        rows = cursor.execute(query.encode()).fetchall()
     return [{name: _json(value) for name, value in row.items()} for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""What the search finds: an entry for each guide, question, domain, dataset, column, consumer and source."""
+"""What the search finds: guides, questions, metrics, domains, datasets, columns, consumers, sources."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def search_index(catalog: Catalog, guides: Sequence[Guide]) -> list[Entry]:
                 question.synonyms,
             )
             for question in catalog.questions
+        ),
+        *(
+            _entry(
+                metric.label,
+                "metric",
+                f"metrics/{metric.name}.html",
+                " ".join([metric.description, *metric.traps]),
+                (*metric.synonyms, metric.name, "metric", "KPI"),
+            )
+            for metric in catalog.metrics
         ),
         *_datasets(catalog),
         *(

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from timeback_analytics.docs import diagrams
 from timeback_analytics.docs.catalog import PERSONAL, Catalog, Column, Dataset
-from timeback_analytics.docs.charts import draw
+from timeback_analytics.docs.charts import chart_of_metric, draw
 from timeback_analytics.docs.facts import Facts
 from timeback_analytics.docs.guides import Guide, read_guides
 from timeback_analytics.docs.markdown import Markdown, code
@@ -41,12 +41,7 @@ def build_site(
     facts = facts or Facts()
     guides = read_guides(catalog.schema)
     pages = _Pages(catalog, guides, facts, has_dbt_docs=dbt_docs is not None).render()
-    charts = {
-        f"{question.name}-{theme}.svg": svg
-        for question in catalog.questions
-        if facts.answers.get(question.name)
-        for theme, svg in draw(question.name, question.chart, facts.answers[question.name]).items()
-    }
+    charts = _charts(catalog, facts)
     if folder.exists():
         if any(folder.iterdir()) and not (folder / "search-index.js").is_file():
             raise TimebackError(
@@ -64,6 +59,24 @@ def build_site(
     index = json.dumps(search_index(catalog, guides), ensure_ascii=False, separators=(",", ":"))
     (folder / "search-index.js").write_text(f"window.SEARCH_INDEX={index};\n", encoding="utf-8")
     return len(pages)
+
+
+def _charts(catalog: Catalog, facts: Facts) -> dict[str, str]:
+    """File name -> chart, of the questions and metrics that have rows to draw."""
+    drawn = {
+        question.name: (question.chart, facts.answers[question.name])
+        for question in catalog.questions
+        if facts.answers.get(question.name)
+    } | {
+        f"metric-{metric.name}": (chart_of_metric(metric), facts.breakdowns[metric.name])
+        for metric in catalog.metrics
+        if facts.breakdowns.get(metric.name)
+    }
+    return {
+        f"{name}-{theme}.svg": svg
+        for name, (chart, rows) in drawn.items()
+        for theme, svg in draw(name, chart, rows).items()
+    }
 
 
 def _copy_assets(folder: Path) -> None:
@@ -88,6 +101,7 @@ class _Pages:
             lstrip_blocks=True,
         )
         self._environment.filters["sql"] = lambda query: code(query, "sql")
+        self._environment.filters["sh"] = lambda command: code(command, "sh")
         self._environment.filters["plural"] = lambda number, word: (
             f"{number} {word}{'' if number == 1 else 's'}"
         )
@@ -103,6 +117,7 @@ class _Pages:
             pages=[
                 ("index.html", "Overview"),
                 ("questions.html", "Questions"),
+                *([("metrics.html", "Metrics")] if catalog.metrics else ()),
                 *((url, f"Diagram of {name}") for url, (name, _) in self._diagrams.items()),
                 ("lineage.html", "Lineage"),
             ],
@@ -123,6 +138,12 @@ class _Pages:
             ),
             **self._whole_diagrams(),
         }
+        if catalog.metrics:
+            pages["metrics.html"] = self._page("metrics.html", 0)
+        for metric in catalog.metrics:
+            pages[f"metrics/{metric.name}.html"] = self._page(
+                "metric.html", 1, metric=metric, alt=chart_of_metric(metric)["alt"]
+            )
         for guide in self._guides:
             pages[f"guides/{guide.name}.html"] = self._page(
                 "guide.html", 1, guide=guide, consumers=catalog.consumers
@@ -168,6 +189,7 @@ class _Pages:
             lineage=diagrams.lineage(dataset, lambda table: f"../lineage.html#{table}"),
             consumers=[consumer for consumer in catalog.consumers if dataset.name in consumer.datasets],
             questions=[question for question in catalog.questions if dataset.name in question.datasets],
+            metrics=[metric for metric in catalog.metrics if dataset.name in metric.datasets],
             settings=_settings_read(catalog, dataset.example_query),
         )
 

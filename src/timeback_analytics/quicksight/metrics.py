@@ -34,7 +34,9 @@ class Metric:
     Attributes:
         name: dbt's.
         title: as a person reads it.
-        description: dbt's.
+        description: dbt's, and what the metric does not count.
+        synonyms: what others call it.
+        additive: whether values of it may be added up.
         relation: the dataset.
         sql: an aggregate over its columns.
         expression: the same as a calculated field.
@@ -43,6 +45,8 @@ class Metric:
     name: str
     title: str
     description: str
+    synonyms: tuple[str, ...]
+    additive: bool
     relation: str
     sql: str
     expression: str
@@ -82,9 +86,16 @@ def read_metrics(
         except CannotBeSaidError as error:
             refused.append(Refused(given["name"], str(error)))
             continue
-        label = given.get("label") or title(given["name"])
+        meta = (given.get("config") or {}).get("meta") or {}
         metrics[given["name"]] = Metric(
-            given["name"], label, given.get("description") or "", relation, sql, expression
+            name=given["name"],
+            title=given.get("label") or title(given["name"]),
+            description=" ".join([given.get("description") or "", *meta.get("traps", ())]).replace("`", ""),
+            synonyms=tuple(meta.get("synonyms", ())),
+            additive=meta.get("additive", True),
+            relation=relation,
+            sql=sql,
+            expression=expression,
         )
     return metrics, refused
 

@@ -123,6 +123,8 @@ def _data_set(settings: Settings, relation: Relation, metrics: Iterable[Metric])
             "Expression": metric.expression,
             "ColumnDataRole": "MEASURE",
             "IsIncludedInTopic": True,
+            **({"CalculatedFieldSynonyms": list(metric.synonyms)} if metric.synonyms else {}),
+            **({} if metric.additive else {"NonAdditive": True}),
         }
         for metric in metrics
     ]
