@@ -1,6 +1,7 @@
 """dbt as dbt users use it: commands without a target, --warn-error, other targets, a package of ours."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -150,6 +151,36 @@ def test_as_a_package_of_another_project_it_stops_and_says_what_to_do(
     text = " ".join(" ".join(said).split())
     assert not done.success
     assert "timeback_analytics is no package" in text and "timeback consumer" in text, text
+
+
+def test_slim_ci_tests_what_changed_and_what_stands_on_it(project: SmallProject, tmp_path: Path) -> None:
+    """The step of the workflow as it stands, on a database that holds nothing of ours."""
+    workflow = yaml.safe_load((ROOT / "deploy" / "github-actions" / "slim-ci.yml").read_text())
+    (step,) = [step for step in workflow["jobs"]["build"]["steps"] if step.get("name") == "Build"]
+    (project.folder / "seeds").mkdir()
+    (project.folder / "seeds" / "words.csv").write_text("word\nhello\n")
+    project.internal("int_words", "select word from {{ ref('words') }}")
+    for name, below in (("changed", "int_thing"), ("stays", "int_words")):
+        column = "id" if below == "int_thing" else "word"
+        project.dataset(
+            name,
+            f"select {column} from {{{{ ref('{below}') }}}}",
+            {column: "integer" if column == "id" else "text"},
+            tests={column: ["not_null"]},
+        )
+    assert project.dbt("parse").success
+    (project.folder / "state").mkdir()
+    shutil.copy(project.folder / "target" / "manifest.json", project.folder / "state")
+    project.internal("int_thing", "select id, upper(name) as name from {{ source('operational', 'thing') }}")
+    (project.folder / ".venv" / "bin").mkdir(parents=True)
+    (project.folder / ".venv" / "bin" / "dbt").symlink_to(DBT)
+    done = subprocess.run(
+        ["bash", "-e", "-c", step["run"]], cwd=project.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
+    tested = [one["unique_id"].split(".")[2] for one in results if one["unique_id"].startswith("test.")]
+    assert tested == ["not_null_changed_id"]
 
 
 def test_dbts_own_traceback_is_a_sentence_in_a_command_of_ours(
