@@ -4,10 +4,14 @@ The server is a PostgreSQL of the tests' own in a temporary folder, never the ch
 each worker has one. Its roles belong to the whole server; its databases are each test's own.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import socket
+import socketserver
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -237,6 +241,32 @@ def demo_database(
     with psycopg.connect(embedded_server.dsn(name), autocommit=True) as conn:
         assert build_demo(connection=conn).is_new
     return name
+
+
+@pytest.fixture
+def tcp_port(embedded_server: EmbeddedServer) -> Iterator[int]:
+    """A port of this machine's that leads to the test server, which itself has a socket alone."""
+
+    class ToTheSocket(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.connect(str(embedded_server.socket_dir / ".s.PGSQL.5432"))
+                back = threading.Thread(target=self.pass_on, args=(server, self.request), daemon=True)
+                back.start()
+                self.pass_on(self.request, server)
+                back.join()
+
+        def pass_on(self, source: socket.socket, goal: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    goal.sendall(data)
+                goal.shutdown(socket.SHUT_WR)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), ToTheSocket) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield proxy.server_address[1]
+        proxy.shutdown()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

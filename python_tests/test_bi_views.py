@@ -1,10 +1,6 @@
 """Schema analytics_bi: the same rows as the published views, in types that every tool can read."""
 
-import contextlib
 import json
-import socket
-import socketserver
-import threading
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
@@ -179,32 +175,6 @@ def buffers(conn, query: str) -> int:
     for _ in range(2):
         plan = conn.execute(f"explain (analyze, buffers, timing off, format json) {query}").fetchone()[0]
     return plan[0]["Plan"]["Shared Hit Blocks"] + plan[0]["Plan"]["Shared Read Blocks"]
-
-
-@pytest.fixture
-def tcp_port(embedded_server):
-    """A port of this machine's that leads to the test server, which itself has a socket alone."""
-
-    class ToTheSocket(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.socket(socket.AF_UNIX) as server:
-                server.connect(str(embedded_server.socket_dir / ".s.PGSQL.5432"))
-                back = threading.Thread(target=self.pass_on, args=(server, self.request), daemon=True)
-                back.start()
-                self.pass_on(self.request, server)
-                back.join()
-
-        def pass_on(self, source: socket.socket, goal: socket.socket) -> None:
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    goal.sendall(data)
-                goal.shutdown(socket.SHUT_WR)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), ToTheSocket) as proxy:
-        proxy.daemon_threads = True
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        yield proxy.server_address[1]
-        proxy.shutdown()
 
 
 @pytest.mark.parametrize("tool", ["connectorx", "adbc", "ibis"])

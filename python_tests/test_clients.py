@@ -1,8 +1,12 @@
-"""What docs/clients.md says of pandas and SQLAlchemy, under both psycopgs, asking for one school."""
+"""What docs/clients.md says of pandas, SQLAlchemy, JDBC and ODBC, asking for one school."""
 
 import datetime as dt
+import shutil
+import subprocess
 import uuid
 import warnings
+from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 import psycopg
@@ -58,3 +62,86 @@ def test_reflection_knows_every_view_and_column(engine):
     assert all(types.values())
     students = {column["name"]: str(column["type"]) for column in types["students"]}
     assert students["id"] == "UUID" and students["org_ids"] == "ARRAY"
+
+
+SCHOOL_OPTION = f"-c app.allowed_org_ids={SCHOOL}"
+# as pandas sees it above, by every other way
+COUNTS = "select count(*), count(distinct student_id), min(date) from analytics.attempts"
+JDBC_JARS = sorted(Path("/usr/share/java").glob("postgresql.jar"))
+JDBC_PROGRAM = """
+import java.sql.*;
+
+public class Ask {
+    public static void main(String[] given) throws Exception {
+        try (Connection conn = DriverManager.getConnection(given[0]);
+                PreparedStatement counts = conn.prepareStatement(given[1]);
+                ResultSet row = counts.executeQuery()) {
+            row.next();
+            System.out.println(row.getLong(1) + "|" + row.getLong(2) + "|" + row.getDate(3));
+        }
+        try (Connection conn = DriverManager.getConnection(given[0]);
+                PreparedStatement one = conn.prepareStatement(
+                    "select count(*) from " + given[2] + ".attempts where student_id = ?")) {
+            one.setString(1, given[3]);
+            try (ResultSet row = one.executeQuery()) {
+                row.next();
+                System.out.println(row.getLong(1));
+            } catch (SQLException error) {
+                System.out.println(error.getMessage().split("\\n")[0]);
+            }
+        }
+    }
+}
+"""
+
+
+@pytest.fixture
+def school(embedded_server, demo_database):
+    """What a school sees: the answer to COUNTS, a student and how many attempts that student has."""
+    with psycopg.connect(embedded_server.dsn(demo_database)) as conn:
+        conn.execute("select set_config('app.allowed_org_ids', %s, false)", [SCHOOL])
+        counts = conn.execute(COUNTS).fetchone()
+        student = conn.execute(
+            "select student_id::text, count(*) from analytics.attempts group by 1 order by 2 desc limit 1"
+        ).fetchone()
+    assert counts[0] > 100
+    return "|".join(map(str, counts)), *student
+
+
+@pytest.mark.skipif(not (shutil.which("java") and JDBC_JARS), reason="no Java with libpostgresql-jdbc-java")
+def test_jdbc_asks_with_the_scope_in_its_url(demo_database, tcp_port, school, tmp_path):
+    """A text is compared with an id in analytics_bi; in analytics it takes stringtype=unspecified."""
+    counts, student, attempts = school
+    program = tmp_path / "Ask.java"
+    program.write_text(JDBC_PROGRAM)
+    url = (
+        f"jdbc:postgresql://127.0.0.1:{tcp_port}/{demo_database}?user=postgres&sslmode=disable"
+        f"&options={quote(SCHOOL_OPTION)}"
+    )
+
+    def ask(url: str, schema: str) -> list[str]:
+        return subprocess.run(
+            ["java", "-cp", str(JDBC_JARS[0]), program, url, COUNTS, schema, student],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+
+    assert ask(url, "analytics_bi") == [counts, str(attempts)]
+    assert ask(f"{url}&stringtype=unspecified", "analytics") == [counts, str(attempts)]
+    assert ask(url, "analytics")[1] == "ERROR: operator does not exist: uuid = character varying"
+
+
+@pytest.mark.skipif(not shutil.which("isql"), reason="no unixodbc with odbc-postgresql")
+def test_odbc_asks_with_the_scope_in_its_settings(demo_database, tcp_port, school):
+    """ConnSettings is what the driver sends first on each connection."""
+    counts, student, attempts = school
+    connection = (
+        f"DRIVER={{PostgreSQL Unicode}};Servername=127.0.0.1;Port={tcp_port};Database={demo_database};"
+        f"Uid=postgres;SSLmode=disable;ConnSettings=set app.allowed_org_ids = '{SCHOOL}'"
+    )
+    asked = f"{COUNTS};\nselect count(*) from analytics_bi.attempts where student_id = '{student}';\n"
+    said = subprocess.run(
+        ["isql", "-k", connection, "-b", "-x0x7c"], input=asked, capture_output=True, text=True, check=False
+    )
+    assert said.stdout.split() == [counts, str(attempts)], said.stdout + said.stderr
