@@ -13,6 +13,7 @@ import click
 
 from timeback_analytics.artifacts import read_json
 from timeback_analytics.catalog.names import ROAR_SCOPE_SETTING, SCOPE_SETTING
+from timeback_analytics.commands._groups import GroupWithWholeSummaries
 from timeback_analytics.commands._options import manifest_option, manifest_path, target_option
 from timeback_analytics.connection import connect
 from timeback_analytics.errors import TimebackError
@@ -23,6 +24,7 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.group(
+    cls=GroupWithWholeSummaries,
     epilog="""\b
 Examples:
   timeback metrics list
