@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from timeback_analytics.catalog_lint import RULES, lint
+from timeback_analytics.audit import RULES, find_breaches
 from timeback_analytics.cli import main
 
 STRANGER = "lint_stranger"
@@ -193,7 +193,7 @@ def conn(catalog: psycopg.Connection) -> Iterator[psycopg.Connection]:
 
 
 def findings(conn: psycopg.Connection, manifest: dict) -> list[tuple[str, str]]:
-    return [(found.rule, f"{found.object} {found.finding}") for found in lint(conn, manifest)]
+    return [(found.rule, f"{found.object} {found.finding}") for found in find_breaches(conn, manifest)]
 
 
 def test_the_catalog_as_deployed_has_none(conn, manifest):

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from timeback_analytics.audit import find_breaches
 from timeback_analytics.catalog.manifest import published_models
-from timeback_analytics.catalog_lint import lint
 
 SCHOOL = "421b7ed0-cff3-4890-9c4e-605d8c465e42"
 EVERY_TOOL_READS = {
@@ -210,12 +210,12 @@ def test_tools_read_every_dataset_without_a_cast(embedded_server, database, mani
 )
 def test_the_audit_knows_these_views(embedded_server, database, manifest, statement, rule):
     with psycopg.connect(embedded_server.dsn(database)) as conn:
-        before = lint(conn, manifest)
+        before = find_breaches(conn, manifest)
         if rule is None:
             assert before == []
             return
         conn.execute(statement)
-        assert {finding.rule for finding in lint(conn, manifest)} == {rule}
+        assert {finding.rule for finding in find_breaches(conn, manifest)} == {rule}
         conn.rollback()
 
 

@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
+from timeback_analytics.audit import find_breaches
 from timeback_analytics.binding import Catalog
 from timeback_analytics.binding.changes import bind
-from timeback_analytics.catalog_lint import lint
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.metrics import Metric, read_metrics
@@ -239,7 +239,7 @@ def test_the_audit_knows_what_metrics_need(
 ) -> None:
     with psycopg.connect(embedded_server.dsn(database)) as conn:
         conn.execute(statement)
-        found = {finding.rule for finding in lint(conn, manifest)}
+        found = {finding.rule for finding in find_breaches(conn, manifest)}
         assert found == ({rule} if rule else set())
         conn.rollback()
 

@@ -26,7 +26,7 @@ from psycopg import sql
 from conftest import Dbt
 from expectation.operational import operational_rows, organizations_in
 from stored_mode import StoredRefreshes
-from timeback_analytics.catalog_lint import lint
+from timeback_analytics.audit import find_breaches
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
@@ -543,7 +543,7 @@ def test_readers_have_no_right_on_what_is_stored(
     assert not any(rights.values())
     manifest = json.loads((short_tmp / "target" / "manifest.json").read_text())
     conn.execute("reset search_path")
-    assert lint(conn, manifest) == []
+    assert find_breaches(conn, manifest) == []
 
 
 def test_dbt_itself(

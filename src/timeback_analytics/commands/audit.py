@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from timeback_analytics import catalog_lint
+from timeback_analytics import audit
 from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option, target_option
 from timeback_analytics.connection import connect
 
@@ -21,17 +21,17 @@ def command(target: str, schema: str, manifest: Path | None, rules: bool) -> Non
     Nothing is changed. The exit code is 1 where something is found.
     """
     if rules:
-        for rule in catalog_lint.RULES:
+        for rule in audit.RULES:
             click.echo(f"{rule.name}: {rule.purpose}\n")
         return
-    documented = catalog_lint.read_manifest(manifest_path(manifest))
+    documented = audit.read_manifest(manifest_path(manifest))
     with connect(target) as conn:
-        findings = catalog_lint.lint(conn, documented, schema)
+        findings = audit.find_breaches(conn, documented, schema)
         where = f"schema {schema} of database {conn.info.dbname}"
     for finding in findings:
         click.echo(f"{finding.rule}: {finding.object} {finding.finding}")
     count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
-    click.echo(f"{len(catalog_lint.RULES)} rules, {count if findings else 'no finding'}, in {where}.")
+    click.echo(f"{len(audit.RULES)} rules, {count if findings else 'no finding'}, in {where}.")
     if findings:
         click.echo("docs/security.md says what each rule is for; so does `timeback audit --rules`.")
         sys.exit(1)

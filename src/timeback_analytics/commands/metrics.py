@@ -33,7 +33,7 @@ Examples:
   timeback metrics query waste_share --by month --from 2026-01-01 --csv waste.csv --target server
 
 docs/metrics.md says more; each metric has a page in the documentation.
-"""
+""",
 )
 def command() -> None:
     """Accuracy, minutes, points: numbers that are defined once, in dbt's semantic layer."""

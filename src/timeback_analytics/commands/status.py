@@ -6,7 +6,7 @@ import click
 import psycopg
 from psycopg import sql
 
-from timeback_analytics import catalog_lint
+from timeback_analytics import audit
 from timeback_analytics.catalog.names import SCOPE_SETTING, internal_schema
 from timeback_analytics.commands._options import manifest_path, published_schema, target_option
 from timeback_analytics.connection import connect
@@ -74,8 +74,8 @@ def command(target: str) -> None:
 def _broken_rules(conn: psycopg.Connection, schema: str) -> list[str]:
     """What the audit finds, in one sentence; nothing where the manifest or the right to look is missing."""
     try:
-        manifest = catalog_lint.read_manifest(manifest_path(None))
-        found = catalog_lint.lint(conn, manifest, schema)
+        manifest = audit.read_manifest(manifest_path(None))
+        found = audit.find_breaches(conn, manifest, schema)
     except TimebackError:
         return []
     return [f"the audit finds {len(found)} broken rules: timeback audit"] if found else []

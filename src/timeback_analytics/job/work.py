@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from timeback_analytics.catalog_lint import Finding
+from timeback_analytics.audit import Finding
 from timeback_analytics.job.dbt_runs import DbtRuns, Ran
 from timeback_analytics.job.history import JobFolders
 from timeback_analytics.job.interruption import Interruption

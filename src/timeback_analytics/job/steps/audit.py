@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from timeback_analytics import catalog_lint
+from timeback_analytics.audit import RULES, Finding, find_breaches
 from timeback_analytics.catalog.names import READER
-from timeback_analytics.catalog_lint import Finding
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job.outcome import Step
 from timeback_analytics.job.work import Work
@@ -17,7 +16,7 @@ def audit(work: Work) -> list[Finding]:
         TimebackError: nothing is deployed yet, or this role may not look.
     """
     with work.catalog.session() as conn:
-        return catalog_lint.lint(conn, work.manifest, work.options.schema)
+        return find_breaches(conn, work.manifest, work.options.schema)
 
 
 def audit_catalog(work: Work, step: Step) -> None:
@@ -38,7 +37,7 @@ def audit_catalog(work: Work, step: Step) -> None:
     work.security_events[:] = [
         said for one, said in zip(mended, step.warnings, strict=True) if one.rule != "readers"
     ]
-    step.sentence = f"{len(catalog_lint.RULES)} rules, {len(left)} broken"
+    step.sentence = f"{len(RULES)} rules, {len(left)} broken"
     if mended:
         step.sentence += f"; {len(mended)} were broken before this deploy, which mended them"
     if any(one.rule == "readers" and one.object == f"role {READER}" for one in found):
