@@ -26,11 +26,15 @@ from dbt.artifacts.resources import FileHash
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest, ManifestStateCheck
 from dbt.parser.manifest import ManifestLoader
+from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.tests import enable_test_caching
 
 _READ_ALIKE = ("host", "port", "user", "database")
 """What of the connection makes no difference to what dbt reads; it would read it all again for another."""
 _parsed = tempfile.TemporaryDirectory(prefix="tb-parsed-")
+# dbt looks through the stack for who named each of its flags, fifty times a command, and in a process of
+# xdist's through every module for each frame: most of what a command costs there
+BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
 # dbt's own, for its tests: a macro's text is parsed once a process, whichever project it comes with
 enable_test_caching()
 
