@@ -69,6 +69,7 @@ def command(
     catalog = read_catalog(
         read_json(folder / "manifest.json", "make docs"),
         read_json(folder / "lineage.json", "timeback lineage"),
+        read_json(folder / "semantic_manifest.json", "make docs"),
     )
     site = output or folder / "docs"
     pages = build_site(

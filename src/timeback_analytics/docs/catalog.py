@@ -13,6 +13,9 @@ from timeback_analytics.catalog.names import SCOPE_SETTING
 from timeback_analytics.docs.gaps import gaps, lineage_gaps, listed
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.metrics import Metric, read_metrics
+from timeback_analytics.quicksight.dashboards import Dashboard, read_dashboards
+from timeback_analytics.quicksight.metrics import read_metrics as read_quicksight_metrics
+from timeback_analytics.quicksight.relations import read_relations
 
 PROJECT = "timeback_analytics"
 
@@ -159,6 +162,7 @@ class Catalog:
     domains: tuple[Domain, ...]
     questions: tuple[Question, ...]
     metrics: tuple[Metric, ...]
+    dashboards: tuple[Dashboard, ...]
     consumers: tuple[Consumer, ...]
     sources: dict[str, dict[str, str]] = field(repr=False)
     """Description of each column of each operational table; of the table itself under an empty name."""
@@ -203,16 +207,20 @@ class Catalog:
         return users
 
 
-def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
+def read_catalog(
+    manifest: Mapping[str, Any], lineage: Lineage, semantic_manifest: Mapping[str, Any] | None = None
+) -> Catalog:
     """The catalog that a manifest, parsed or compiled, describes.
 
     Args:
         manifest: dbt's manifest.json.
         lineage: what `timeback lineage` found in the same manifest.
+        semantic_manifest: dbt's semantic_manifest.json, for visuals of dashboards that show a metric.
 
     Raises:
         TimebackError: something is missing that every dataset's page needs, such as an example query, a
-            join leads nowhere, or the lineage is another project's. All that is wrong is named.
+            join leads nowhere, the lineage is another project's, or a dashboard names what is not there.
+            All that is wrong is named.
     """
     docs = {
         doc["name"]: doc["block_contents"]
@@ -250,6 +258,7 @@ def read_catalog(manifest: Mapping[str, Any], lineage: Lineage) -> Catalog:
         domains=domains,
         questions=tuple(_questions(manifest, schema)),
         metrics=tuple(_in_schema(metric, schema) for metric in read_metrics(manifest)),
+        dashboards=_dashboards(manifest, semantic_manifest or {}),
         consumers=tuple(_consumers(manifest)),
         sources={
             source["name"]: {
@@ -341,6 +350,13 @@ def _in_schema(metric: Metric, schema: str) -> Metric:
 
     breakdown = replace(metric.breakdown, sql=named(metric.breakdown.sql))
     return replace(metric, sql=named(metric.sql), breakdown=breakdown)
+
+
+def _dashboards(manifest: Mapping[str, Any], semantic_manifest: Mapping[str, Any]) -> tuple[Dashboard, ...]:
+    relations = read_relations(manifest)
+    metrics, _ = read_quicksight_metrics(semantic_manifest, relations)
+    _, dashboards = read_dashboards(relations, metrics)
+    return tuple(dashboards)
 
 
 def _consumers(manifest: Mapping[str, Any]) -> Iterator[Consumer]:

@@ -16,18 +16,24 @@ THEMES = {
         "text": "#1b2230",
         "soft": "#566072",
         "line": "#d9dde3",
-        "colors": ["#1f66b5", "#b3560b", "#1b7a55", "#b23a48", "#6a4bb8", "#67612a", "#9c3587", "#0f7484"],
+        "colors": [
+            *("#1f66b5", "#b3560b", "#1b7a55", "#b23a48", "#6a4bb8", "#67612a", "#9c3587", "#0f7484"),
+            *("#133d6d", "#6b3407", "#104933", "#6b232b", "#402d6e", "#3e3a19", "#5e2051", "#09464f"),
+        ],
         "ramp": ["#e3edf8", "#1f66b5"],
     },
     "dark": {
         "text": "#e4e8ef",
         "soft": "#a3adbd",
         "line": "#323b49",
-        "colors": ["#76b0f0", "#f0b07a", "#6fcca3", "#f0929c", "#b3a0f0", "#cbc37a", "#e59ad4", "#6cc9d8"],
+        "colors": [
+            *("#76b0f0", "#f0b07a", "#6fcca3", "#f0929c", "#b3a0f0", "#cbc37a", "#e59ad4", "#6cc9d8"),
+            *("#44668b", "#8b6647", "#40765f", "#8b555a", "#685d8b", "#767147", "#85597b", "#3f757d"),
+        ],
         "ramp": ["#1d2b3d", "#8fc0f7"],
     },
 }
-"""Colours of the two themes, those of the pages."""
+"""Colours of the two themes, those of the pages; a ninth to sixteenth category has a darker shade of a first."""
 
 
 def chart_of_metric(metric: Metric) -> dict[str, Any]:

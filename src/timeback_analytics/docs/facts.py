@@ -12,11 +12,25 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from timeback_analytics.catalog.names import SCOPE_SETTING
 from timeback_analytics.docs.catalog import Catalog, Dataset
 from timeback_analytics.errors import TimebackError
 
 _SAMPLE = 3
 _LONGEST = 60
+# Nothing but the demo's last day comes after this Sunday, and the whole week before it is a full one.
+_DAY_OF_DASHBOARDS = date(2026, 3, 15)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one school sees on the dashboards on one day."""
+
+    school: str
+    day: date
+    """Weeks are counted back from it."""
+    rows: Mapping[str, Sequence[Mapping[str, Any]]]
+    """Rows of each visual, by Dashboard.anchor, as JSON knows values."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,8 @@ class Facts:
     """Rows of each question that has a chart, as JSON knows values; of the demo alone."""
     breakdowns: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     """Rows of each metric's breakdown, without those that have no value; of the demo alone."""
+    dashboards: Seen | None = None
+    """What the demo's largest school sees on the dashboards; None without the demo."""
 
 
 def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> Facts:
@@ -62,7 +78,27 @@ def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> 
                 metric.name: [row for row in _answer(conn, metric.breakdown.sql) if None not in row.values()]
                 for metric in metrics
             },
+            _seen_by_a_school(conn, catalog) if is_demo else None,
         )
+
+
+def _seen_by_a_school(conn: psycopg.Connection, catalog: Catalog) -> Seen | None:
+    """The dashboards with the largest school alone in scope, which shows what its bound login is shown."""
+    largest = sql.SQL("select id, name from {} order by student_count desc, id limit 1")
+    found = conn.execute(largest.format(sql.Identifier(catalog.schema, "schools"))).fetchone()
+    if found is None:
+        return None
+    school, name = found
+    conn.execute("select set_config(%s, %s, true)", [SCOPE_SETTING, str(school)])
+    return Seen(
+        name,
+        _DAY_OF_DASHBOARDS,
+        {
+            dashboard.anchor(visual): _answer(conn, visual.sql(catalog.schema, _DAY_OF_DASHBOARDS))
+            for dashboard in catalog.dashboards
+            for visual in dashboard.visuals
+        },
+    )
 
 
 _Reader = Callable[[psycopg.Connection, sql.Identifier, Dataset], tuple[int, list[list[str]]]]

@@ -1,4 +1,4 @@
-"""What the search finds: guides, questions, metrics, domains, datasets, columns, consumers, sources."""
+"""What the search finds: guides, questions, metrics, dashboards, domains, datasets, columns, consumers, sources."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ def search_index(catalog: Catalog, guides: Sequence[Guide]) -> list[Entry]:
                 (*metric.synonyms, metric.name, "metric", "KPI"),
             )
             for metric in catalog.metrics
+        ),
+        *(
+            _entry(
+                f"Dashboard: {dashboard.title}",
+                "dashboard",
+                f"dashboards.html#{dashboard.name}",
+                " ".join([dashboard.description, *(f"{visual.title}." for visual in dashboard.visuals)]),
+                ("report", "QuickSight", "overview of a school"),
+            )
+            for dashboard in catalog.dashboards
         ),
         *_datasets(catalog),
         *(

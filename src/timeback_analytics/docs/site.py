@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from timeback_analytics.docs import diagrams
 from timeback_analytics.docs.catalog import PERSONAL, Catalog, Column, Dataset
 from timeback_analytics.docs.charts import chart_of_metric, draw
+from timeback_analytics.docs.dashboards import shown
 from timeback_analytics.docs.facts import Facts
 from timeback_analytics.docs.guides import Guide, read_guides
 from timeback_analytics.docs.markdown import Markdown, code
@@ -62,7 +63,7 @@ def build_site(
 
 
 def _charts(catalog: Catalog, facts: Facts) -> dict[str, str]:
-    """File name -> chart, of the questions and metrics that have rows to draw."""
+    """File name -> chart, of the questions, metrics and visuals that have rows to draw."""
     drawn = {
         question.name: (question.chart, facts.answers[question.name])
         for question in catalog.questions
@@ -72,6 +73,10 @@ def _charts(catalog: Catalog, facts: Facts) -> dict[str, str]:
         for metric in catalog.metrics
         if facts.breakdowns.get(metric.name)
     }
+    for dashboard in catalog.dashboards:
+        for one in shown(dashboard, facts.dashboards):
+            if one.chart:
+                drawn[f"dashboard-{one.anchor}"] = (one.chart, one.rows)
     return {
         f"{name}-{theme}.svg": svg
         for name, (chart, rows) in drawn.items()
@@ -93,6 +98,7 @@ class _Pages:
     def __init__(self, catalog: Catalog, guides: list[Guide], facts: Facts, *, has_dbt_docs: bool) -> None:
         self._catalog = catalog
         self._guides = guides
+        self._facts = facts
         self._environment = Environment(
             loader=PackageLoader("timeback_analytics.docs"),
             autoescape=True,
@@ -117,6 +123,7 @@ class _Pages:
             pages=[
                 ("index.html", "Overview"),
                 ("questions.html", "Questions"),
+                ("dashboards.html", "Dashboards"),
                 *([("metrics.html", "Metrics")] if catalog.metrics else ()),
                 *((url, f"Diagram of {name}") for url, (name, _) in self._diagrams.items()),
                 ("lineage.html", "Lineage"),
@@ -129,6 +136,11 @@ class _Pages:
         pages = {
             "index.html": self._page("overview.html", 0),
             "questions.html": self._page("questions.html", 0),
+            "dashboards.html": self._page(
+                "dashboards.html",
+                0,
+                dashboards=[(one, shown(one, self._facts.dashboards)) for one in catalog.dashboards],
+            ),
             "lineage.html": self._page("lineage.html", 0),
             "personal-data.html": self._page(
                 "personal.html",

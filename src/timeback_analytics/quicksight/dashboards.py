@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -70,24 +72,31 @@ class Visual:
         category = self.by
         if self.each:
             category = f"date_trunc('{self.each}', {self.by}::timestamp)::date"
-        groups = [one for one in (category, self.color) if one]
-        shown = [f"{sql} as {name}" for sql, name in ((category, "category"), (self.color, "color")) if sql]
-        parts = [f"select {', '.join([*shown, f'{self.value} as value'])}"]
-        parts.append(f"from ({self.data_set.sql(schema)}) as rows_shown")
+        groups = [(sql, name) for sql, name in ((category, "category"), (self.color, "color")) if sql]
+        shown = ",\n".join(f"    {sql} as {name}" for sql, name in (*groups, (self.value, "value")))
+        parts = [f"select\n{shown}", f"from {schema}.{self.data_set.base.name}"]
+        if self.data_set.added:
+            rows = indent(self.data_set.sql(schema, self._columns()), "    ")
+            parts = [f"with rows_shown as (\n{rows}\n)\n", parts[0], "from rows_shown"]
         if self.period:
-            day = f"date '{today}'" if today else "current_date"
-            monday = f"date_trunc('week', {day}::timestamp)"
-            how, weeks = PERIODS[self.period]
-            first, last = (weeks, 0) if how == "PREVIOUS" else (weeks - 1, -1)
-            parts.append(
-                f"where {self.dates} >= {monday} - interval '{first} weeks' "
-                f"and {self.dates} < {monday} - interval '{last} weeks'"
-            )
+            parts.append(self._where(f"date '{today}'" if today else "current_date"))
         if groups:
-            parts.append(f"group by {', '.join(groups)}")
-            order = [f"min({self.sort})", *groups] if self.sort else groups
-            parts.append(f"order by {', '.join(order)}")
+            places = ", ".join(str(place) for place in range(1, len(groups) + 1))
+            parts.append(f"group by {places}")
+            parts.append(f"order by min({self.sort}), {places}" if self.sort else f"order by {places}")
         return "\n".join(parts)
+
+    def _columns(self) -> set[str]:
+        """The columns that its query reads; a word of the value that is none is never a column's name."""
+        return set(re.findall(r"\w+", " ".join((self.value, self.by, self.color, self.sort, self.dates))))
+
+    def _where(self, day: str) -> str:
+        """The condition that the period sets, counted back from a day, an SQL expression."""
+        monday = f"date_trunc('week', {day}::timestamp)"
+        how, weeks = PERIODS[self.period]
+        first, end = (weeks, monday) if how == "PREVIOUS" else (weeks - 1, f"{monday} + interval '1 week'")
+        begin = f"{monday} - interval '{first} week{'' if first == 1 else 's'}'"
+        return f"where {self.dates} >= {begin}\n  and {self.dates} < {end}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,10 @@ class Dashboard:
     description: str
     visuals: tuple[Visual, ...]
     faults: tuple[str, ...] = field(default=(), compare=False)
+
+    def anchor(self, visual: Visual) -> str:
+        """A name for a visual that no visual of another dashboard has."""
+        return f"{self.name}-{visual.name}"
 
 
 def read_dashboards(

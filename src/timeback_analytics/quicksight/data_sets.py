@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,20 +112,31 @@ class DataSet:
                     types[name] = theirs[column]
         return problems
 
-    def sql(self, schema: str) -> str:
-        """The rows as a query, with the columns' own names; for tests and charts."""
-        columns = [f"base.{column.name}" for column in self.base.columns]
-        joins, owner = [], {column.name: f"base.{column.name}" for column in self.base.columns}
-        for place, added in enumerate(self.added):
-            alias = f"added_{place}"
-            joins.append(
-                f"left join {schema}.{added.to_relation} as {alias}"
-                f" on {owner[added.by]} = {alias}.{added.to_column}"
-            )
+    def sql(self, schema: str, wanted: Collection[str]) -> str:
+        """Its rows as a query, for charts, tests and people who read it.
+
+        Args:
+            schema: the schema of the views.
+            wanted: the columns that it shall have, by the data set's own names for them.
+        """
+        needed, joined = set(wanted), []
+        for added in reversed(self.added):
+            if needed & set(added.columns.values()):
+                needed.add(added.by)
+                joined.append(added)
+        joined.reverse()
+        owner = {column.name: f"{self.base.name}.{column.name}" for column in self.base.columns}
+        columns = [owner[column.name] for column in self.base.columns if column.name in wanted]
+        joins = []
+        for added in joined:
+            other = added.to_relation
+            joins.append(f"left join {schema}.{other} on {owner[added.by]} = {other}.{added.to_column}")
             for column, name in added.columns.items():
-                columns.append(f"{alias}.{column} as {name}")
-                owner[name] = f"{alias}.{column}"
-        return f"select {', '.join(columns)} from {schema}.{self.base.name} as base {' '.join(joins)}".strip()
+                owner[name] = f"{other}.{column}"
+                if name in wanted:
+                    columns.append(f"{other}.{column} as {name}")
+        selected = ",\n".join(f"    {column}" for column in columns)
+        return "\n".join([f"select\n{selected}\nfrom {schema}.{self.base.name}", *joins])
 
 
 def _field(column: Column, name: str, folder: str) -> Field:
