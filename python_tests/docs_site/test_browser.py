@@ -70,6 +70,7 @@ PICTURES = [
     ("personal-data.html", "", "personal-data"),
     ("lineage.html", "", "lineage"),
     ("questions.html", "", "questions"),
+    ("dashboards.html", "", "dashboards"),
     ("domains/curriculum.html", "", "domain-curriculum"),
     ("index.html", "#search=waste", "search-waste"),
 ]

@@ -115,6 +115,16 @@ def test_the_site_of_a_server_speaks_of_that_server(server_site: Path, site: Pat
     assert "sample" not in pages["datasets/students.html"].ids
 
 
+def test_the_dashboards_of_a_server_are_sql_alone(server_site: Path, catalog: Catalog) -> None:
+    """Titles and queries are there, and no number of anybody's school."""
+    html = (server_site / "dashboards.html").read_text(encoding="utf-8")
+    visuals = [visual for dashboard in catalog.dashboards for visual in dashboard.visuals]
+    assert html.count('<section class="tile ') == len(visuals) >= 24
+    assert html.count("<pre") == len(visuals)
+    for sign in ('class="number"', "<img", "<table", "of the demo"):
+        assert sign not in html
+
+
 def test_consumers_and_access(compiled_manifest: dict[str, Any], catalog: Catalog) -> None:
     current = {dataset.name for dataset in catalog.datasets.values() if not dataset.deprecated_from}
     assert {consumer.kind for consumer in catalog.consumers} == {"dashboard", "notebook", "application"}

@@ -64,6 +64,7 @@ def test_nor_in_the_dark_or_on_a_phone(
     window.size(*size, theme=theme)
     for path in (
         *("index.html", "questions.html", "diagram.html", "personal-data.html", "lineage.html"),
+        "dashboards.html",
         *("guides/connect.html", "guides/failing.html", "domains/insights.html"),
         *("datasets/attempts.html", "datasets/students_enrollments.html"),
     ):
@@ -74,6 +75,22 @@ def test_nor_in_the_dark_or_on_a_phone(
         assert width <= room == size[0], path
         name = f"{each_site.parent.name}-{Path(path).stem}-{size[0]}-{theme}"
         window.picture(name)
+
+
+def test_a_dashboards_query_and_rows_open(window: Chromium, each_site: Path) -> None:
+    """Its tile takes the whole width then; on a phone nothing stands out of the page."""
+    width = "document.querySelector('.tile.bar').getBoundingClientRect().width"
+    window.open(each_site / "dashboards.html")
+    closed, board = window.run(f"[{width}, document.querySelector('.board').getBoundingClientRect().width]")
+    assert closed < 0.6 * board
+    window.click(".tile.bar details:last-of-type summary")
+    assert window.run(width) == pytest.approx(board)
+    window.size(*PHONE)
+    window.open(each_site / "dashboards.html")
+    window.run("document.querySelectorAll('.tile details').forEach((one) => { one.open = true; })")
+    assert window.run("document.documentElement.scrollWidth") <= PHONE[0]
+    assert _violations(window) == []
+    _quiet(window, "dashboards.html")
 
 
 def test_axe_would_find_one(window: Chromium, tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ def test_only_the_demos_rows_are_shown(
     assert "sample" not in page.ids
     assert f"{students:,} in all" in page.words
     assert not (folder / "charts").exists()
+    assert 'class="number"' not in (folder / "dashboards.html").read_text()
     assert not any("Realchild" in path.read_text() for path in folder.rglob("*.html"))
 
 

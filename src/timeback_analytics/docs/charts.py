@@ -33,7 +33,7 @@ THEMES = {
         "ramp": ["#1d2b3d", "#8fc0f7"],
     },
 }
-"""Colours of the two themes, those of the pages; a ninth to sixteenth category has a darker shade of a first."""
+"""Colours of the themes, those of the pages; a ninth to sixteenth category has a darker shade of a first."""
 
 
 def chart_of_metric(metric: Metric) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from timeback_analytics.docs.facts import Seen
@@ -15,6 +15,8 @@ _NONE = "none"
 # Two charts stand side by side.
 _SIZE = {"width": 400, "height": 220}
 _DAYS = {"day": 1, "week": 7}
+# As many days have a label each on the axis.
+_FEW = 8
 _PERIOD_DAYS = {"last_week": 7, "last_8_weeks": 56}
 
 
@@ -104,14 +106,13 @@ def _chart(visual: Visual, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _time_axis(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Days as 2 Mar; each of them where there are few."""
-    axis: dict[str, Any] = {"format": "%-d %b", "grid": False}
+    """Days as 2 Mar: each of them where there are few, else the Mondays."""
     days = sorted({date.fromisoformat(row["category"]) for row in rows if row["category"] != _NONE})
-    if len(days) <= _PERIOD_DAYS["last_8_weeks"] // _DAYS["week"]:
-        axis["values"] = [
-            {"year": day.year, "month": day.month, "date": day.day, "utc": True} for day in days
-        ]
-    return axis
+    if len(days) > _FEW:
+        monday = days[0] - timedelta(days=days[0].weekday())
+        days = [monday + timedelta(weeks=week) for week in range((days[-1] - monday).days // 7 + 1)]
+    values = [{"year": day.year, "month": day.month, "date": day.day, "utc": True} for day in days]
+    return {"format": "%-d %b", "grid": False, "values": values}
 
 
 def _alt(visual: Visual) -> str:

@@ -1,4 +1,4 @@
-"""What the search finds: guides, questions, metrics, dashboards, domains, datasets, columns, consumers, sources."""
+"""What the search finds: guides, questions, metrics, dashboards, domains, datasets, columns and more."""
 
 from __future__ import annotations
 
