@@ -94,7 +94,7 @@ def test_a_lineage_that_is_none_is_refused(
     """Missing, broken, older than the project, or at odds with what is documented."""
     if content == "sessions":
         content = json.dumps({**lineage, "sessions": {**lineage["sessions"], "id": ["caliper_session.x"]}})
-    for name in ("manifest.json", "static_index.html"):
+    for name in ("manifest.json", "semantic_manifest.json", "static_index.html"):
         (tmp_path / name).symlink_to(site.parent / name)
     if content is not None:
         (tmp_path / "lineage.json").write_text(content)

@@ -5,7 +5,7 @@ const root = document.body.dataset.root;
 const input = document.getElementById("search");
 const list = document.getElementById("results");
 const status = document.getElementById("search-status");
-const KINDS = { guide: 1.5, dataset: 1.5, question: 1.6, metric: 1.2, domain: 1.1, consumer: 0.9, column: 1, source: 0.4 };
+const KINDS = { guide: 1.5, dataset: 1.5, question: 1.6, dashboard: 1.1, metric: 1.2, domain: 1.1, consumer: 0.9, column: 1, source: 0.4 };
 const SHOWN = 40;
 // what a question is asked with, and says nothing about what it is after
 const EMPTY = new Set("a an and are can do does for get had has have how i in is it me my of on or our show the there to was we were what when where which who with".split(" "));
