@@ -42,7 +42,7 @@ def search_index(catalog: Catalog, guides: Sequence[Guide]) -> list[Entry]:
                 "dashboard",
                 f"dashboards.html#{dashboard.name}",
                 " ".join([dashboard.description, *(f"{visual.title}." for visual in dashboard.visuals)]),
-                ("report", "QuickSight", "overview of a school"),
+                ("report", "overview of a school"),
             )
             for dashboard in catalog.dashboards
         ),
