@@ -7,8 +7,9 @@
     and tries again, for `deploy_lock_seconds` in all. Then it names the sessions that lock the view.
 
     Columns that a replacement cannot change (gone, renamed, of another type or order) are changed when
-    var `replace_columns` says so, those of a model that no consumer may read always: the old view is set aside, under another name in the internal schema,
-    and a new one takes its place, in this one transaction. Our views on top of it go on answering from
+    var `replace_columns` says so; in the internal schema, which no consumer reads, always. The old view is
+    set aside, under another name in the internal schema, and a new one takes its place, in this one
+    transaction. Our views on top of it go on answering from
     the old one until their own turn in the run, and if that never comes; once none is left on it, it is
     dropped (drop_views_set_aside). An object of somebody else's would stay on the old one for good, so
     its owner is asked first: the error names it.
