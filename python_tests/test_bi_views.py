@@ -52,6 +52,8 @@ def database(embedded_server, demo_database, new_database):
                 f"insert into analytics_internal.{table} values ('bi_bound', %s, 'bi_bound'::regrole)",
                 [id_of_school],
             )
+        # or plans would depend on when autovacuum comes by
+        conn.execute("vacuum analyze")
     yield name
     with psycopg.connect(embedded_server.dsn("postgres"), autocommit=True) as conn:
         conn.execute(f"drop database {name} with (force)")
@@ -160,15 +162,17 @@ def test_a_students_rows_are_found_as_cheaply(embedded_server, database, role):
         conn.execute("select set_config('app.allowed_org_ids', %s, false)", [scope])
         conn.execute("set jit = off")
         for dataset in ("attempts", "sessions", "students_xp", "students_mastery"):
-            (student,) = conn.execute(
-                f"select student_id::text from analytics.{dataset} group by 1 order by count(*) desc limit 1"
-            ).fetchone()
+            students = conn.execute(
+                f"select student_id::text from analytics.{dataset} group by 1 order by count(*), 1"
+            ).fetchall()
+            # not the one with most rows: statistics know that one by name, and plan otherwise for it
+            (student,) = students[len(students) // 2]
             published, other = (
                 buffers(conn, f"select * from {schema}.{dataset} where student_id = '{student}'")
                 for schema in ("analytics", "analytics_bi")
             )
             # a few buffers for each row more: Postgres does not know the id when it orders the joins
-            assert other <= 1.6 * published, dataset
+            assert other <= 1.5 * published, dataset
 
 
 def buffers(conn, query: str) -> int:
