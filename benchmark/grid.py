@@ -20,25 +20,25 @@ ONE = "md5('school5')::uuid"
 
 # dataset -> the model behind it and its person's column
 BEHIND = {
-    "attempts": ("int_attempt", "student_id"),
-    "aggregated_session_attempts": ("int_session_attempt", "student_id"),
-    "sessions": ("int_session", "student_id"),
-    "students_xp": ("int_xp_total", "student_id"),
-    "sessions_waste": ("int_session_waste", "student_id"),
-    "sessions_cheating": ("int_session_cheating", "student_id"),
-    "sessions_proctoring": ("int_session_proctoring", "student_id"),
-    "waste_insights": ("int_waste_insight", "student_id"),
-    "cheating_insights": ("int_cheating_insight", "student_id"),
-    "proctoring_insights": ("int_proctoring_insight", "student_id"),
-    "students_mastery": ("int_student_mastery", "student_id"),
-    "placement_results": ("int_student_placement", "student_id"),
-    "recommendations": ("int_student_recommendation", "student_id"),
-    "students": ("int_student", "id"),
-    "guides": ("int_guide", "id"),
-    "student_guides": ("int_student_guide", "student_id"),
-    "student_schools": ("int_student_school", "student_id"),
-    "students_enrollments": ("int_student_organization", "student_id"),
-    "student_start_dates": ("int_student_start_date", "student_id"),
+    "attempts": ("int_attempts", "student_id"),
+    "aggregated_session_attempts": ("int_aggregated_session_attempts", "student_id"),
+    "sessions": ("int_sessions", "student_id"),
+    "students_xp": ("int_students_xp", "student_id"),
+    "sessions_waste": ("int_sessions_waste", "student_id"),
+    "sessions_cheating": ("int_sessions_cheating", "student_id"),
+    "sessions_proctoring": ("int_sessions_proctoring", "student_id"),
+    "waste_insights": ("int_waste_insights", "student_id"),
+    "cheating_insights": ("int_cheating_insights", "student_id"),
+    "proctoring_insights": ("int_proctoring_insights", "student_id"),
+    "students_mastery": ("int_students_mastery", "student_id"),
+    "placement_results": ("int_placement_results", "student_id"),
+    "recommendations": ("int_recommendations", "student_id"),
+    "students": ("int_students", "id"),
+    "guides": ("int_guides", "id"),
+    "student_guides": ("int_student_guides", "student_id"),
+    "student_schools": ("int_student_schools", "student_id"),
+    "students_enrollments": ("int_students_enrollments", "student_id"),
+    "student_start_dates": ("int_student_start_dates", "student_id"),
 }
 THREE_SUMS = (
     "select s.id, w.waste_duration_sec, c.cheating_duration_sec, p.proctoring_duration_sec "
@@ -143,7 +143,7 @@ class Grid:
             "attempts, session_id = any(five) / by hand",
             self._cost(f"select * from analytics.attempts where session_id = any('{sessions}')", one),
             self._cost(
-                f"select r.* from {INTERNAL}.int_attempt r "
+                f"select r.* from {INTERNAL}.int_attempts r "
                 f"where session_id = any('{sessions}') and {_of_the_school('student_id')}"
             ),
             lambda c: c.whole, "ms",

@@ -56,7 +56,7 @@ BROKEN = [
     ("grants", "grant usage on schema analytics_internal to {stranger}", "{stranger} has USAGE"),
     (
         "grants",
-        "grant select on analytics_internal.int_student to timeback_reader",
+        "grant select on analytics_internal.int_students to timeback_reader",
         "timeback_reader has SELECT",
     ),
     ("grants", "grant insert on analytics_internal.scope_binding to {stranger}", "{stranger} has INSERT"),
@@ -136,9 +136,9 @@ BROKEN = [
     (
         "flattened",
         "create or replace view analytics.students with (security_barrier) as "
-        "select id, name, email, array[id] as org_ids from analytics_internal.int_student, "
+        "select id, name, email, array[id] as org_ids from analytics_internal.int_students, "
         "analytics_internal.int_caller_scope where is_everyone union all "
-        "select id, name, email, array[id] from analytics_internal.int_student where false",
+        "select id, name, email, array[id] from analytics_internal.int_students where false",
         "analytics.students is a UNION ALL that loses its barrier",
     ),
     (
@@ -258,7 +258,7 @@ def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest, is_sa
         del manifest["nodes"]["model.timeback_analytics.students"]["config"]["meta"]["scope"]
     conn.execute(
         """create or replace view analytics.students with (security_barrier = true) as
-        select id, name, email, '{}'::uuid[] as org_ids from analytics_internal.int_student"""
+        select id, name, email, '{}'::uuid[] as org_ids from analytics_internal.int_students"""
     )
     assert findings(conn, manifest) == [("scoped", "analytics.students does not ask who is calling")]
 

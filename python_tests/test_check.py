@@ -398,7 +398,7 @@ def test_a_broken_catalog_is_told_of_rule_by_rule(check, broken):
     assert typed["sample"] == [{"name": "subject_ids", "documented": "uuid[]", "found": "text[]"}]
     assert "division by zero" in rule_of("curriculum_items", "curriculum_item_title", "never null")["error"]
     empty = rule_of("sessions", None, "shows rows")
-    assert "int_session" in empty["promise"]
+    assert "int_sessions" in empty["promise"]
 
     # said again at the end, where one looks first
     said, _, _ = result.output.partition(f"{data['counts']['passed']} rules hold")

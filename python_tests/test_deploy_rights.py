@@ -172,7 +172,7 @@ def test_a_reader_may_select_from_the_published_views_and_nothing_else(deploymen
     "statement",
     [
         "select * from operational.one_roster_user",
-        "select * from analytics_internal.int_student",
+        "select * from analytics_internal.int_students",
         "table analytics_internal.scope_binding",
         f"insert into analytics_internal.scope_binding values ('{READER}', '{SCHOOL}')",
         "delete from analytics_internal.scope_binding",

@@ -564,7 +564,7 @@ def test_dbt_itself(
         def views() -> list[tuple]:
             return demo.execute(
                 """select relname, oid from pg_catalog.pg_class where relkind = 'v'
-                and relname in ('int_attempt', 'int_xp_entry', 'attempts', 'students_xp') order by 1"""
+                and relname in ('int_attempts', 'int_xp_entry', 'attempts', 'students_xp') order by 1"""
             ).fetchall()
 
         def rows(dataset: str) -> list[tuple]:
@@ -595,8 +595,8 @@ def test_dbt_itself(
         assert _state(demo)["caliper_event"]["is_whole"]
         assert rows("attempts") != live_rows["attempts"]
 
-        of_the_time_zone = "int_attempt_live int_session_attempt stg_tb_xp_ledger"
-        back = f"{of_the_time_zone} int_xp_entry_live int_attempt int_xp_entry"
+        of_the_time_zone = "int_attempt_live int_aggregated_session_attempts stg_tb_xp_ledger"
+        back = f"{of_the_time_zone} int_xp_entry_live int_attempts int_xp_entry"
         dbt(database, "run", "--select", back)
         assert {name: rows(name) for name in modes.datasets} == live_rows
         assert views() == live_views

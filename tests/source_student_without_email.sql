@@ -1,4 +1,4 @@
 {{ config(severity='warn', group='catalog') }}
 select id
-from {{ ref('int_student') }}
+from {{ ref('int_students') }}
 where email is null

@@ -541,7 +541,7 @@ def _same_tables(session: Session, view: View) -> None:
 def _behind(session: Session, view: View) -> None:
     session.ask("select u::text from operational.one_roster_user as u")
     session.ask("select r::text from operational.one_roster_role as r")
-    for model in (f"int_{view.name.removesuffix('s')}", "int_student", "int_person_current_organization"):
+    for model in (f"int_{view.name}", "int_students", "int_person_current_organization"):
         session.ask(f"select i::text from {INTERNAL}.{model} as i")
     session.ask(f"select * from {INTERNAL}.scope_binding")
     session.ask(f"select * from {INTERNAL}.int_caller_scope")
@@ -611,7 +611,7 @@ def _files(session: Session, view: View) -> None:
         "create function pg_temp.shell(cstring) returns int language c as 'libc', 'system'",
         "select query_to_xml('select * from operational.one_roster_user', true, true, '')",
         "select schema_to_xml('operational', true, true, '')",
-        "select table_to_xml('analytics_internal.int_student'::regclass, true, true, '')",
+        "select table_to_xml('analytics_internal.int_students'::regclass, true, true, '')",
     ):
         session.ask(statement)
 

@@ -42,7 +42,7 @@ from timeback_analytics.demo import build_demo
 from timeback_analytics.server import EmbeddedServer
 
 DATABASE = "soak"
-CHANGING_MODEL = "int_student"
+CHANGING_MODEL = "int_students"
 """A model behind many datasets, whose columns change."""
 AT_A_REFRESH = ("int_attempt_stored", "int_xp_entry_stored")
 """Texts of statements with which a run brings stored facts up to date."""

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_session_attempt'), 'student_id', grouped=true, wide_from=0.5) }}
+{{ scoped(ref('int_aggregated_session_attempts'), 'student_id', grouped=true, wide_from=0.5) }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_attempt'), 'student_id', wide_from=0.5) }}
+{{ scoped(ref('int_attempts'), 'student_id', wide_from=0.5) }}

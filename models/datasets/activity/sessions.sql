@@ -1,1 +1,1 @@
-{{ scoped(ref('int_session'), 'student_id') }}
+{{ scoped(ref('int_sessions'), 'student_id') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_cheating_insight'), 'student_id') }}
+{{ scoped(ref('int_cheating_insights'), 'student_id') }}

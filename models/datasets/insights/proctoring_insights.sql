@@ -1,1 +1,1 @@
-{{ scoped(ref('int_proctoring_insight'), 'student_id') }}
+{{ scoped(ref('int_proctoring_insights'), 'student_id') }}

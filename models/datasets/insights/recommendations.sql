@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_recommendation'), 'student_id') }}
+{{ scoped(ref('int_recommendations'), 'student_id') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_session_cheating'), 'student_id', wide_from=0.5) }}
+{{ scoped(ref('int_sessions_cheating'), 'student_id', wide_from=0.5) }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_session_proctoring'), 'student_id', wide_from=0.5) }}
+{{ scoped(ref('int_sessions_proctoring'), 'student_id', wide_from=0.5) }}

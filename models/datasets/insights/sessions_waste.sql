@@ -1,1 +1,1 @@
-{{ scoped(ref('int_session_waste'), 'student_id', wide_from=0.5) }}
+{{ scoped(ref('int_sessions_waste'), 'student_id', wide_from=0.5) }}

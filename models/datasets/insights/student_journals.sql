@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_journal'), 'student_id') }}
+{{ scoped(ref('int_student_journals'), 'student_id') }}

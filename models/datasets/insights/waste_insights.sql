@@ -1,1 +1,1 @@
-{{ scoped(ref('int_waste_insight'), 'student_id') }}
+{{ scoped(ref('int_waste_insights'), 'student_id') }}

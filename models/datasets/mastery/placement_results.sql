@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_placement'), 'student_id') }}
+{{ scoped(ref('int_placement_results'), 'student_id') }}

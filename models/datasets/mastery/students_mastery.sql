@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_mastery'), 'student_id', wide_from=0.5) }}
+{{ scoped(ref('int_students_mastery'), 'student_id', wide_from=0.5) }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_guide'), 'id') }}
+{{ scoped(ref('int_guides'), 'id') }}

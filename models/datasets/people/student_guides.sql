@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_guide'), 'student_id') }}
+{{ scoped(ref('int_student_guides'), 'student_id') }}

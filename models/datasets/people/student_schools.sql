@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_school'), 'student_id', grouped=true) }}
+{{ scoped(ref('int_student_schools'), 'student_id', grouped=true) }}

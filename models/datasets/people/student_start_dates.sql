@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_start_date'), 'student_id', grouped=true) }}
+{{ scoped(ref('int_student_start_dates'), 'student_id', grouped=true) }}

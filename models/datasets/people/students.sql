@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student'), 'id') }}
+{{ scoped(ref('int_students'), 'id') }}

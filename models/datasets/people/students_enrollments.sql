@@ -1,1 +1,1 @@
-{{ scoped(ref('int_student_organization'), 'student_id', grouped=true) }}
+{{ scoped(ref('int_students_enrollments'), 'student_id', grouped=true) }}

@@ -9,4 +9,4 @@ select
     tags,
     demo_data,
     test_data
-from {{ ref('int_roar_class') }}
+from {{ ref('int_roar_classes') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_deleted_user'), 'id', people='roar_deleted_user') }}
+{{ scoped(ref('int_roar_deleted_users'), 'id', people='roar_deleted_user') }}

@@ -8,4 +8,4 @@ select
     google_places_id,
     address_components,
     school_ids
-from {{ ref('int_roar_district') }}
+from {{ ref('int_roar_districts') }}

@@ -4,4 +4,4 @@ select
     created_at,
     last_updated,
     test_data
-from {{ ref('int_roar_family') }}
+from {{ ref('int_roar_families') }}

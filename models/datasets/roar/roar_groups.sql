@@ -4,4 +4,4 @@ select
     family_id,
     parent_org_id,
     parent_org_type
-from {{ ref('int_roar_group') }}
+from {{ ref('int_roar_groups') }}

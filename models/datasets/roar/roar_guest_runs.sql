@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_guest_run'), 'guest_id', people='roar_guest') }}
+{{ scoped(ref('int_roar_guest_runs'), 'guest_id', people='roar_guest') }}

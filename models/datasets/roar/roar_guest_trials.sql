@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_guest_trial'), 'guest_id', people='roar_guest') }}
+{{ scoped(ref('int_roar_guest_trials'), 'guest_id', people='roar_guest') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_guest'), 'id', people='roar_guest') }}
+{{ scoped(ref('int_roar_guests'), 'id', people='roar_guest') }}

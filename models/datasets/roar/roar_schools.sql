@@ -4,4 +4,4 @@ select
     abbreviation,
     district_id,
     class_ids
-from {{ ref('int_roar_school') }}
+from {{ ref('int_roar_schools') }}

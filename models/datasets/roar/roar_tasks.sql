@@ -5,4 +5,4 @@ select
     image,
     registered,
     last_updated
-from {{ ref('int_roar_task') }}
+from {{ ref('int_roar_tasks') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_user_claim'), 'user_id', people='roar_user') }}
+{{ scoped(ref('int_roar_user_claims'), 'user_id', people='roar_user') }}

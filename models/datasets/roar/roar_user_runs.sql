@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_user_run'), 'user_id', people='roar_user') }}
+{{ scoped(ref('int_roar_user_runs'), 'user_id', people='roar_user') }}

@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_user_trial'), 'user_id', people='roar_user') }}
+{{ scoped(ref('int_roar_user_trials'), 'user_id', people='roar_user') }}

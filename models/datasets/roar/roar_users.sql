@@ -1,1 +1,1 @@
-{{ scoped(ref('int_roar_user'), 'id', people='roar_user') }}
+{{ scoped(ref('int_roar_users'), 'id', people='roar_user') }}

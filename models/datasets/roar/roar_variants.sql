@@ -14,4 +14,4 @@ select
     stimulus_corpus,
     user_mode,
     params
-from {{ ref('int_roar_variant') }}
+from {{ ref('int_roar_variants') }}

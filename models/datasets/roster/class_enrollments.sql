@@ -1,1 +1,1 @@
-{{ scope_student_rows(ref('int_class_enrollment'), 'student_id') }}
+{{ scope_student_rows(ref('int_class_enrollments'), 'student_id') }}

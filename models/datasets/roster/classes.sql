@@ -10,4 +10,4 @@ select
     status,
     subject_ids,
     grade_ids
-from {{ ref('int_class') }}
+from {{ ref('int_classes') }}

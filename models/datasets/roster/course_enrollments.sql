@@ -1,1 +1,1 @@
-{{ scope_student_rows(ref('int_course_enrollment'), 'student_id', grouped=true) }}
+{{ scope_student_rows(ref('int_course_enrollments'), 'student_id', grouped=true) }}

@@ -18,6 +18,6 @@ select
     'enrollment' as link_kind,
     enrollment.begin_date,
     enrollment.end_date
-from {{ ref('int_student_enrollment') }} as enrollment
+from {{ ref('int_student_class_enrollment') }} as enrollment
 inner join {{ ref('stg_one_roster_class') }} as class on enrollment.class_id = class.class_id
-inner join {{ ref('int_school') }} as school on class.school_id = school.school_id
+inner join {{ ref('int_schools') }} as school on class.school_id = school.school_id

@@ -9,5 +9,5 @@ select
     held.end_date,
     held.admission_date
 from {{ ref('stg_one_roster_role') }} as held
-inner join {{ ref('int_school') }} as school on held.org_id = school.school_id
+inner join {{ ref('int_schools') }} as school on held.org_id = school.school_id
 where held.role = 'student'

@@ -1,1 +1,1 @@
-{{ roar_current_organizations(ref('int_roar_deleted_user')) }}
+{{ roar_current_organizations(ref('int_roar_deleted_users')) }}

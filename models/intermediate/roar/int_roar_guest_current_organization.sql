@@ -2,5 +2,5 @@
 select
     id as person_id,
     district_id collate "C" as org_id
-from {{ ref('int_roar_guest') }}
+from {{ ref('int_roar_guests') }}
 where district_id is not null

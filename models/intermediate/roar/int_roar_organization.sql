@@ -3,28 +3,28 @@ select
     id as org_id,
     'district' as org_type,
     name
-from {{ ref('int_roar_district') }}
+from {{ ref('int_roar_districts') }}
 union all
 select
     id as org_id,
     'school' as org_type,
     name
-from {{ ref('int_roar_school') }}
+from {{ ref('int_roar_schools') }}
 union all
 select
     id as org_id,
     'class' as org_type,
     name
-from {{ ref('int_roar_class') }}
+from {{ ref('int_roar_classes') }}
 union all
 select
     id as org_id,
     'group' as org_type,
     name
-from {{ ref('int_roar_group') }}
+from {{ ref('int_roar_groups') }}
 union all
 select
     id as org_id,
     'family' as org_type,
     name
-from {{ ref('int_roar_family') }}
+from {{ ref('int_roar_families') }}

@@ -1,1 +1,1 @@
-{{ roar_current_organizations(ref('int_roar_user')) }}
+{{ roar_current_organizations(ref('int_roar_users')) }}

@@ -19,7 +19,7 @@ from timeback_analytics.server import project_server
 _LARGEST_SCHOOL = """
     select membership.org_id
     from {internal}.int_person_current_organization as membership
-    inner join {internal}.int_student as student on membership.person_id = student.id
+    inner join {internal}.int_students as student on membership.person_id = student.id
     inner join {published}.schools as school on membership.org_id = school.id
     group by membership.org_id
     order by count(*) desc, membership.org_id
