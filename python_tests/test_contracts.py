@@ -37,6 +37,20 @@ def plain(text: str | None) -> str:
 # -- the dbt project ----------------------------------------------------------------------------------
 
 
+def test_no_data_test_is_off_since_what_it_reads_is_gone(manifest):
+    """dbt only warns of a test whose ref names nothing, and leaves the test out."""
+    nodes = [*manifest["nodes"].values(), *(node for same in manifest["disabled"].values() for node in same)]
+    known = {node["name"] for node in nodes if node["resource_type"] in ("model", "seed")}
+    lost = {
+        node["name"]: ref["name"]
+        for node in nodes
+        if node["resource_type"] == "test"
+        for ref in node["refs"]
+        if ref["name"] not in known
+    }
+    assert lost == {}
+
+
 @pytest.fixture(scope="module")
 def models(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The project's models that are published: name -> node of the manifest."""

@@ -6,7 +6,7 @@ with recorded as (
             '{{ stage }}_response' as assessment_stage,
             {{ stage }}_num_attempted as num_attempted,
             {{ stage }}_num_correct as num_correct
-        from {{ ref('int_roar_' ~ kind ~ '_run') }}
+        from {{ ref('int_roar_' ~ kind ~ '_runs') }}
         {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -18,7 +18,7 @@ counted as (
             assessment_stage,
             count(*) as trials,
             count(*) filter (where correct = 1) as correct_trials
-        from {{ ref('int_roar_' ~ kind ~ '_trial') }}
+        from {{ ref('int_roar_' ~ kind ~ '_trials') }}
         where assessment_stage in ('practice_response', 'test_response')
         group by {{ kind }}_id, run_id, assessment_stage
         {{ 'union all' if not loop.last }}
