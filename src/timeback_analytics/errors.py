@@ -16,6 +16,10 @@ class MissingDependencyError(TimebackError):
     """A package that only some commands need is not installed; the text says how to install it."""
 
 
+class ServerError(TimebackError):
+    """The embedded server could not do what was asked."""
+
+
 _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (
         psycopg.errors.ReadOnlySqlTransaction,
