@@ -11,7 +11,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import altair
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -20,7 +19,6 @@ from test_quicksight_dashboards import NUMBERS
 from timeback_analytics import quicksight
 from timeback_analytics.cli import main
 from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
-from timeback_analytics.docs.charts import THEMES
 from timeback_analytics.docs.dashboards import shown
 from timeback_analytics.docs.facts import Seen
 from timeback_analytics.docs.site import build_site
@@ -197,27 +195,3 @@ def test_a_visual_without_rows_says_so(catalog: Catalog) -> None:
     assert kpi.kind == "kpi"
     nothing = replace(empty, rows={**empty.rows, dashboard.anchor(kpi): [{"value": None}]})
     assert shown(dashboard, nothing)[1].number == "none"
-
-
-def test_more_colours_than_usual_are_told_apart() -> None:
-    for theme in THEMES.values():
-        assert len(set(theme["colors"])) == len(theme["colors"]) >= 14
-
-
-def test_every_question_with_a_chart_is_drawn(site: Path, catalog: Catalog) -> None:
-    """Light and dark, with a text, of rows that are on the page too; as Altair understands it."""
-    drawn = [question for question in catalog.questions if question.chart]
-    assert len(drawn) >= 15
-    page = (site / "questions.html").read_text(encoding="utf-8")
-    for question in drawn:
-        chart = {key: value for key, value in question.chart.items() if key != "alt"}
-        altair.Chart.from_dict({**chart, "data": {"values": []}})
-        pictures = {
-            theme: (site / "charts" / f"{question.name}-{theme}.svg").read_text()
-            for theme in ("light", "dark")
-        }
-        assert pictures["light"] != pictures["dark"]
-        marks = re.findall(r'<path aria-label="([^"]*)"', pictures["light"])
-        assert marks or "mark-line" in pictures["light"] or "mark-area" in pictures["light"], question.name
-        assert len(question.chart["alt"]) > 30
-        assert page.count(f'alt="{question.chart["alt"]}"'.replace("'", "&#39;")) == 2, question.name

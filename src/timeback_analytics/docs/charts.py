@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,9 @@ import vl_convert
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.metrics import Metric
 
-_FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
+_FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+"""What a page shows a chart's words in. Vega-Lite measures them in the font that it brings along: to look for
+these takes it as long as all else that it does, and a chart would not be the same on two machines."""
 THEMES = {
     "light": {
         "text": "#1b2230",
@@ -34,6 +37,13 @@ THEMES = {
     },
 }
 """Colours of the themes, those of the pages; a ninth to sixteenth category has a darker shade of a first."""
+
+_COLOUR_BETWEEN = "rgb("
+"""How Vega writes a colour that it found itself, somewhere on a ramp."""
+_DARK_FOR = {
+    **{THEMES["light"][part]: THEMES["dark"][part] for part in ("text", "soft", "line")},
+    **dict(zip(THEMES["light"]["colors"], THEMES["dark"]["colors"], strict=True)),
+}
 
 
 def chart_of_metric(metric: Metric) -> dict[str, Any]:
@@ -76,29 +86,35 @@ def draw(name: str, chart: Mapping[str, Any], rows: Sequence[Mapping[str, Any]])
     Raises:
         TimebackError: Vega-Lite does not understand the chart.
     """
-    spec = {key: value for key, value in chart.items() if key != "alt"}
-    spec.setdefault("width", 560)
+    spec = {
+        "width": 560,
+        **{key: value for key, value in chart.items() if key != "alt"},
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": list(rows)},
+    }
     try:
-        return {
-            theme: vl_convert.vegalite_to_svg(
-                {
-                    **spec,
-                    "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-                    "data": {"values": list(rows)},
-                    "config": _config(**colours),
-                }
-            )
-            for theme, colours in THEMES.items()
-        }
+        light = _svg(spec, "light")
+        # drawing takes long; where each colour of the one theme stands for one of the other, once is enough
+        dark = _recoloured(light) if _COLOUR_BETWEEN not in light else _svg(spec, "dark")
     except ValueError as error:
         raise TimebackError(f"The chart of {name} cannot be drawn: {error}") from error
+    return {"light": light, "dark": dark}
+
+
+def _svg(spec: Mapping[str, Any], theme: str) -> str:
+    svg = vl_convert.vegalite_to_svg({**spec, "config": _config(**THEMES[theme])})
+    return svg.replace('font-family="sans-serif"', f'font-family="{_FONT}"')
+
+
+def _recoloured(light: str) -> str:
+    """A chart of the light theme in the colours of the dark one."""
+    return re.sub("|".join(_DARK_FOR), lambda colour: _DARK_FOR[colour[0]], light)
 
 
 def _config(text: str, soft: str, line: str, colors: list[str], ramp: list[str]) -> dict[str, Any]:
     """Vega-Lite's settings for a theme, on a transparent ground."""
     return {
         "background": "transparent",
-        "font": _FONT,
         "view": {"stroke": "transparent"},
         "range": {"category": colors, "heatmap": ramp, "ramp": ramp, "ordinal": ramp},
         "mark": {"color": colors[0]},

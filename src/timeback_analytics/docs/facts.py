@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -63,22 +64,25 @@ def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> 
     with conn.transaction():
         for setting in {dataset.scope_setting for dataset in catalog.datasets.values()} - {""}:
             conn.execute("select set_config(%s, '*', true)", [setting])
-        counts: dict[str, int] = {}
-        samples: dict[str, list[list[str]]] = {}
-        for dataset in catalog.datasets.values():
-            read = _sampled if is_demo else _counted
-            counts[dataset.name], samples[dataset.name] = _read(conn, catalog.schema, dataset, read)
-        drawn = [question for question in catalog.questions if question.chart] if is_demo else []
-        metrics = catalog.metrics if is_demo else ()
+        if not is_demo:
+            return Facts({name: _read(conn, catalog.schema, name, _counted) for name in catalog.datasets})
+        for name in catalog.datasets:
+            _read(conn, catalog.schema, name, _copied)
+        sampled = {dataset.name: _sampled(conn, dataset) for dataset in catalog.datasets.values()}
+        asked = re.compile(rf"\b{re.escape(catalog.schema)}\.(?=\w)")
+
+        def answer(query: str) -> list[dict[str, Any]]:
+            return _answer(conn, asked.sub("pg_temp.", query))
+
         return Facts(
-            counts,
-            samples,
-            {question.name: _answer(conn, question.query) for question in drawn},
+            {name: count for name, (count, _) in sampled.items()},
+            {name: rows for name, (_, rows) in sampled.items()},
+            {question.name: answer(question.query) for question in catalog.questions if question.chart},
             {
-                metric.name: [row for row in _answer(conn, metric.breakdown.sql) if None not in row.values()]
-                for metric in metrics
+                metric.name: [row for row in answer(metric.breakdown.sql) if None not in row.values()]
+                for metric in catalog.metrics
             },
-            _seen_by_a_school(conn, catalog) if is_demo else None,
+            _seen_by_a_school(conn, catalog),
         )
 
 
@@ -101,33 +105,38 @@ def _seen_by_a_school(conn: psycopg.Connection, catalog: Catalog) -> Seen | None
     )
 
 
-_Reader = Callable[[psycopg.Connection, sql.Identifier, Dataset], tuple[int, list[list[str]]]]
+def _read(conn: psycopg.Connection, schema: str, name: str, read: Callable[..., Any]) -> Any:
+    """What a reader of a dataset gives.
 
-
-def _read(
-    conn: psycopg.Connection, schema: str, dataset: Dataset, read: _Reader
-) -> tuple[int, list[list[str]]]:
+    Raises:
+        TimebackError: the dataset cannot be read.
+    """
     try:
-        return read(conn, sql.Identifier(schema, dataset.name), dataset)
+        return read(conn, sql.Identifier(schema, name), sql.Identifier(name))
     except psycopg.Error as error:
         raise TimebackError(
-            f"{schema}.{dataset.name} cannot be read: {error.diag.message_primary or error} Deploy the "
+            f"{schema}.{name} cannot be read: {error.diag.message_primary or error} Deploy the "
             "catalog with the same target and variables, and connect as a superuser or a member of "
             "timeback_unrestricted; or leave --count-rows out."
         ) from error
 
 
-def _counted(conn: psycopg.Connection, view: sql.Identifier, dataset: Dataset) -> tuple[int, list[list[str]]]:
-    return conn.execute(sql.SQL("select count(*) from {}").format(view)).fetchone()[0], []
+def _counted(conn: psycopg.Connection, view: sql.Identifier, _: sql.Identifier) -> int:
+    return conn.execute(sql.SQL("select count(*) from {}").format(view)).fetchone()[0]
 
 
-def _sampled(conn: psycopg.Connection, view: sql.Identifier, dataset: Dataset) -> tuple[int, list[list[str]]]:
-    """The number of rows, and the first of those with the fewest nulls, in one pass."""
+def _copied(conn: psycopg.Connection, view: sql.Identifier, copy: sql.Identifier) -> None:
+    """Keep a dataset's rows for this transaction: a dozen queries read attempts, which take half a second."""
+    conn.execute(sql.SQL("create temporary table {} on commit drop as table {}").format(copy, view))
+
+
+def _sampled(conn: psycopg.Connection, dataset: Dataset) -> tuple[int, list[list[str]]]:
+    """The number of a copied dataset's rows, and the first of those with the fewest nulls, in one pass."""
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in dataset.columns)
     query = sql.SQL(
-        "select count(*) over () as dataset_rows, {columns} from {view}"
+        "select count(*) over () as dataset_rows, {columns} from {copy}"
         " order by num_nulls({columns}), {columns} limit {limit}"
-    ).format(columns=columns, view=view, limit=_SAMPLE)
+    ).format(columns=columns, copy=sql.Identifier("pg_temp", dataset.name), limit=_SAMPLE)
     rows = conn.execute(query).fetchall()
     return (rows[0][0] if rows else 0), [[_shown(value) for value in row[1:]] for row in rows]
 
