@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -179,7 +180,7 @@ def recipe(title: str, **places: object) -> str:
     page = (ROOT / "docs" / "copies.md").read_text(encoding="utf-8")
     (block,) = re.findall(rf"^## {title}\n.*?```sh\n(.*?)```", page, re.DOTALL | re.MULTILINE)[:1]
     for word, place in places.items():
-        block = re.sub(rf"(?<![\w-])/?{word}\b", str(place), block)
+        block = re.sub(rf"(?<![\w-])/?{word}\b", shlex.quote(str(place)), block)
     return "".join(line + "\n" for line in block.splitlines() if not line.startswith("timeback "))
 
 

@@ -34,10 +34,7 @@
 
 {#- Whether the deploying role may ask for every organization, as caller_scope judges it. -#}
 {% macro may_see_everyone() -%}
-    {%- set found = run_query(
-        "select exists (select from pg_catalog.pg_roles where rolname = 'timeback_unrestricted' "
-        ~ "and pg_catalog.pg_has_role(current_user, oid, 'member'))"
-    ) -%}
+    {%- set found = run_query('select ' ~ role_may_see_everyone('current_user')) -%}
     {{ return(found.columns[0].values()[0]) }}
 {%- endmacro %}
 

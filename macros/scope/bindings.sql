@@ -64,13 +64,7 @@
                         where other.role_oid = role.oid and other.role_name <> role.rolname
                     )
                     {%- endfor %}
-                    and exists (
-                        select from pg_catalog.pg_auth_members as membership
-                        where
-                            membership.member = role.oid
-                            and membership.roleid = to_regrole('timeback_bound')
-                            and not membership.admin_option
-                    )
+                    and {{ is_marked_as_bound('= role.oid') }}
                 );
             {%- endfor %}
             for one in

@@ -7,6 +7,7 @@
     {{ create_is_bound_function() }}
     {%- for name, scope in var('scopes').items() %}
         {{ create_caller_scope_function(scope['parser'], scope['org_type']) }}
+        {{ create_has_wide_way_function(name, scope) }}
         {{ create_scope_of_function(name, scope) }}
         {%- for people, membership in scope['people'].items() %}
             {{ create_in_scope_function(people, membership, scope) }}
@@ -19,22 +20,65 @@
 {#-
     Whether the session's own role, or the one that the query runs as, is marked as bound. It claims to be
     immutable, so that a query's plan is made for the answer (scoped.sql says why that is right). With the
-    caller's rights: inside a function that runs as its owner, the owner is who is asked about. Whoever may
-    grant the mark (admin option) may take it off as well, and is not bound by it.
+    caller's rights: inside a function that runs as its owner, the owner is who is asked about.
 -#}
 {% macro create_is_bound_function() %}
     {%- set body %}
     begin
-        return exists (
-            select from pg_catalog.pg_auth_members as membership
-            where
-                membership.roleid = to_regrole('timeback_bound')
-                and membership.member in (quote_ident(session_user)::regrole, quote_ident(current_user)::regrole)
-                and not membership.admin_option
-        );
+        return {{ is_marked_as_bound('in (quote_ident(session_user)::regrole, quote_ident(current_user)::regrole)') }};
     end
     {% endset -%}
     {{ create_function('is_bound_when_planned', '', '', 'boolean', 'immutable', body) }}
+{% endmacro %}
+
+
+{#-
+    SQL condition: a role is marked as bound on this server. `member` says which, as a comparison with an oid.
+    Whoever may grant the mark may take it off as well, and is not bound by it.
+-#}
+{% macro is_marked_as_bound(member) -%}
+exists (
+    select from pg_catalog.pg_auth_members as membership
+    where
+        membership.roleid = to_regrole('timeback_bound')
+        and membership.member {{ member }}
+        and not membership.admin_option
+)
+{%- endmacro %}
+
+
+{#-
+    SQL condition: a role may ask for everybody. A membership that neither inherits nor may be taken on gives
+    nothing; before PostgreSQL 16 there is no such one.
+-#}
+{% macro role_may_see_everyone(role) -%}
+exists (
+    select from pg_catalog.pg_roles as unrestricted
+    where
+        unrestricted.rolname = 'timeback_unrestricted'
+        and (
+            pg_has_role({{ role }}, unrestricted.oid, 'usage')
+            or pg_has_role(
+                {{ role }}, unrestricted.oid,
+                case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end
+            )
+        )
+)
+{%- endmacro %}
+
+
+{#-
+    Whether the wide way is in the plan: for who may see everybody, and where the setting lists several
+    organizations. Claims to be immutable for the same reason as is_bound_when_planned.
+-#}
+{% macro create_has_wide_way_function(name, scope) %}
+    {%- set body %}
+    begin
+        return coalesce(strpos(current_setting('{{ scope['setting'] }}', true), ','), 0) > 0
+            or {{ role_may_see_everyone('current_user') }};
+    end
+    {% endset -%}
+    {{ create_function(name ~ '_has_wide_way_when_planned', '', '', 'boolean', 'immutable', body) }}
 {% endmacro %}
 
 
@@ -61,13 +105,7 @@
             where
                 role.rolname in (caller, session_user)
                 and (
-                    exists (
-                        select from pg_catalog.pg_auth_members as membership
-                        where
-                            membership.roleid = to_regrole('timeback_bound')
-                            and membership.member = role.oid
-                            and not membership.admin_option
-                    )
+                    {{ is_marked_as_bound('= role.oid') }}
                     {%- for any_scope in var('scopes').values() %}
                     or exists (
                         select from {{ internal_schema() }}.{{ any_scope['binding'] }} as bound
@@ -89,18 +127,7 @@
             );
         end if;
 
-        -- a membership that neither inherits nor may be taken on gives nothing; before 16 there is no such one
-        may_see_everyone := exists (
-            select from pg_catalog.pg_roles as unrestricted
-            where
-                unrestricted.rolname = 'timeback_unrestricted'
-                and (
-                    pg_has_role(caller, unrestricted.oid, 'usage')
-                    or pg_has_role(
-                        caller, unrestricted.oid, case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end
-                    )
-                )
-        );
+        may_see_everyone := {{ role_may_see_everyone('caller') }};
         select asked.is_everyone, asked.org_ids
         into is_everyone, org_ids
         from {{ internal_schema() }}.{{ scope['parser'] }}(

@@ -22,10 +22,11 @@
     | unbound, share of wide_from or   | wide: one pass over the rows, each one's   | the whole relation,   |
     | more, and `*`                    | organizations from a map of all in scope   | or what a filter leaves |
 
-    The narrow and the wide way stand in one plan; what the caller asks for when it runs decides which of them
-    runs. The fenced way stands alone, in a plan that is made for a bound role: is_bound_when_planned is
-    answered by the planner. Postgres plans anew when the role changes, since the caller model reads a table
-    with row level security; a plan that outlives a binding all the same shows no row that it should not.
+    A plan has what its caller may need. That of a bound role has the fenced way alone: is_bound_when_planned is
+    answered by the planner. Others' plans have the narrow way, and the wide one beside it for who may ask for
+    everybody or lists several organizations (has_wide_way_when_planned); what is asked for when the plan runs
+    decides between them. Postgres plans anew when the role changes, since the caller model reads a table with
+    row level security; a plan that outlives a binding all the same shows no row that it should not.
 
     The view must keep its WITH. Without WITH, LIMIT or ORDER BY at its top, Postgres flattens a UNION ALL
     into the query around it, and the security barrier is gone. `timeback audit` looks for such views.
@@ -41,11 +42,71 @@ with caller as materialized (
 ),
 
 breadth as materialized (
-    select caller.is_everyone or {{ internal_schema() }}.{{ people }}_scope_is_wide(caller.org_ids, {{ wide_from }}) as is_wide
+    select
+        {{ has_wide_way_when_planned(scope) }}
+        and (
+            caller.is_everyone
+            or {{ internal_schema() }}.{{ people }}_scope_is_wide(caller.org_ids, {{ wide_from }})
+        ) as is_wide
     from caller
-),
+)
 
-wide_person as (
+{{ way('fenced', rows_by_person(relation, person, people, columns, is_fenced=true), columns) }}
+where {{ is_bound_when_planned() }}
+
+union all
+
+{{ way('narrow', narrow_rows(relation, person, people, columns, grouped), columns) }}
+where not {{ is_bound_when_planned() }}
+
+union all
+
+{{ way('wide', wide_rows(relation, person, scope, columns), columns) }}
+where
+    not {{ is_bound_when_planned() }}
+    and {{ has_wide_way_when_planned(scope) }}
+{%- endmacro %}
+
+
+{#-
+    One of the ways, in a subquery of its own. Since its query begins with WITH, Postgres does not merge it into
+    the view: a condition outside that is false when the query is planned takes it out before anything of it is
+    planned, and filters still go through it.
+-#}
+{% macro way(name, query, columns) -%}
+select
+    {%- for column in columns %}
+    {{ name }}.{{ column }}{{ ',' if not loop.last }}
+    {%- endfor %}
+from (
+    {{ query | indent(4) }}
+) as {{ name }}
+{%- endmacro %}
+
+
+{#- The people of the caller's organizations joined to their rows, in whatever order costs least. -#}
+{% macro narrow_rows(relation, person, people, columns, grouped) -%}
+{%- if grouped -%}
+{{ rows_by_person(relation, person, people, columns) }}
+{%- else -%}
+with people as (
+    {{ people_in_scope(people) }}
+)
+
+select
+    {%- for column in columns %}
+    {{ 'people.person_id as ' ~ column if column == person else 'people.org_ids' if column == 'org_ids' else 'scoped.' ~ column }}{{ ',' if not loop.last }}
+    {%- endfor %}
+from people
+inner join {{ relation }} as scoped on people.person_id = scoped.{{ person }}
+{%- endif %}
+where not (select breadth.is_wide from breadth)
+{%- endmacro %}
+
+
+{#- One pass over the rows, each with its person's organizations from a map of all in scope. -#}
+{% macro wide_rows(relation, person, scope, columns) -%}
+with wide_person as (
     select
         membership.person_id,
         array_agg(distinct membership.org_id order by membership.org_id) as org_ids
@@ -56,18 +117,6 @@ wide_person as (
     group by membership.person_id
 )
 
-{{ rows_by_person(relation, person, people, columns, is_fenced=true) }}
-where {{ is_bound_when_planned() }}
-
-union all
-
-{{ rows_by_person(relation, person, people, columns) if grouped else rows_joined_to_people(relation, person, people, columns) }}
-where
-    not {{ is_bound_when_planned() }}
-    and not (select breadth.is_wide from breadth)
-
-union all
-
 select
     {%- for column in columns %}
     {{ "coalesce(wide_person.org_ids, '{}'::" ~ scope.org_type ~ "[]) as org_ids" if column == 'org_ids' else 'scoped.' ~ column }}{{ ',' if not loop.last }}
@@ -75,24 +124,12 @@ select
 from {{ relation }} as scoped
 left join wide_person on scoped.{{ person }} = wide_person.person_id
 where
-    not {{ is_bound_when_planned() }}
-    and (select breadth.is_wide from breadth)
+    (select breadth.is_wide from breadth)
     and (
         wide_person.person_id is not null
         -- rows of people without an organization are for those who may see everybody
         or (select caller.is_everyone from caller)
     )
-{%- endmacro %}
-
-
-{#- The people of the caller's organizations joined to their rows, in whatever order costs least. -#}
-{% macro rows_joined_to_people(relation, person, people, columns) -%}
-select
-    {%- for column in columns %}
-    {{ 'people.person_id as ' ~ column if column == person else 'people.org_ids' if column == 'org_ids' else 'scoped.' ~ column }}{{ ',' if not loop.last }}
-    {%- endfor %}
-from {{ people_in_scope(people) }} as people
-inner join {{ relation }} as scoped on people.person_id = scoped.{{ person }}
 {%- endmacro %}
 
 
@@ -104,11 +141,15 @@ inner join {{ relation }} as scoped on people.person_id = scoped.{{ person }}
 -#}
 {% macro rows_by_person(relation, person, people, columns, is_fenced=false) -%}
 {%- set of_rows = columns | reject('in', [person, 'org_ids']) | list -%}
+with people as (
+    {{ people_in_scope(people) }}
+)
+
 select
     {%- for column in columns %}
     {{ 'people.person_id as ' ~ column if column == person else 'people.org_ids' if column == 'org_ids' else 'person_rows.' ~ column }}{{ ',' if not loop.last }}
     {%- endfor %}
-from {{ people_in_scope(people) }} as people
+from people
 cross join lateral (
     select
         {%- for column in of_rows %}
@@ -129,7 +170,10 @@ cross join lateral (
 
 {#- The people of the caller's organizations with those organizations, by a function that is planned once a session. -#}
 {% macro people_in_scope(people) -%}
-{{ internal_schema() }}.{{ people }}_in_scope((select caller.org_ids from caller))
+select
+    in_scope.person_id,
+    in_scope.org_ids
+from {{ internal_schema() }}.{{ people }}_in_scope((select caller.org_ids from caller)) as in_scope
 {%- endmacro %}
 
 
@@ -139,4 +183,14 @@ cross join lateral (
 -#}
 {% macro is_bound_when_planned() -%}
 {{ internal_schema() }}.is_bound_when_planned()
+{%- endmacro %}
+
+
+{#-
+    Whether the wide way is in the plan, known while a query is planned: for who may see everybody it always is,
+    for others when their setting lists more than one organization. A plan without it is half as much to plan.
+    A plan that is kept and run with a longer list goes the narrow way, which shows the same rows.
+-#}
+{% macro has_wide_way_when_planned(scope) -%}
+{{ internal_schema() }}.{{ scope.name }}_has_wide_way_when_planned()
 {%- endmacro %}
