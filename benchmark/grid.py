@@ -191,7 +191,13 @@ def _ratio(
 
 PROBES = f"""
 select
-    a.assignee_id, a.assignable_id, e.session_id, a.started_at_time, a.ended_at_time, a.duration, s.is_correct
+    a.assignee_id, a.assignable_id, e.session_id, (a.started_at_time at time zone 'UTC')::date as date,
+    a.started_at_time, a.ended_at_time,
+    coalesce(
+        round(extract(epoch from a.duration::interval)),
+        round(extract(epoch from a.ended_at_time - a.started_at_time))
+    ) as duration_sec,
+    s.is_correct
 from (
     select distinct user_id from operational.one_roster_role where org_id = {ONE} and status = 'active'
 ) p

@@ -8,6 +8,7 @@
     people:    which people these are; var `scopes` in dbt_project.yml knows their scope and memberships
     grouped:   true where the relation is grouped or made distinct by person. Postgres cannot pass a join
                through a GROUP BY, so such rows are asked for one person at a time.
+    of_few:    a ref() to the same rows in a form that costs less for few people; otherwise relation itself
     wide_from: from which share of the platform's people on one pass over the relation costs less than going
                to each person's rows. Measured by `make bench`; it decides speed, never rows.
 
@@ -31,9 +32,10 @@
     The view must keep its WITH. Without WITH, LIMIT or ORDER BY at its top, Postgres flattens a UNION ALL
     into the query around it, and the security barrier is gone. `timeback audit` looks for such views.
 -#}
-{% macro scoped(relation, person, people='person', grouped=false, wide_from=0.25) -%}
+{% macro scoped(relation, person, people='person', grouped=false, of_few=none, wide_from=0.25) -%}
 {%- set scope = scope_of(people) -%}
 {%- set columns = model.columns.keys() | list -%}
+{%- set rows_of_few = of_few or relation -%}
 with caller as materialized (
     select
         scope.is_everyone,
@@ -51,12 +53,12 @@ breadth as materialized (
     from caller
 )
 
-{{ way('fenced', rows_by_person(relation, person, people, columns, is_fenced=true), columns) }}
+{{ way('fenced', rows_by_person(rows_of_few, person, people, columns, is_fenced=true), columns) }}
 where {{ is_bound_when_planned() }}
 
 union all
 
-{{ way('narrow', narrow_rows(relation, person, people, columns, grouped), columns) }}
+{{ way('narrow', narrow_rows(rows_of_few, person, people, columns, grouped), columns) }}
 where not {{ is_bound_when_planned() }}
 
 union all

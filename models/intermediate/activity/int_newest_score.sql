@@ -1,7 +1,7 @@
 -- The newest score of an attempt counts: the latest date_created, then the highest id.
 select
     score.attempt_id,
-    score.score_given = score.max_score as is_correct,
+    {{ is_correct('score') }} as is_correct,
     score.score_id
 from {{ ref('stg_caliper_score') }} as score
 where

@@ -44,7 +44,8 @@ def models_behind(dataset: Mapping[str, Any], manifest: Mapping[str, Any]) -> li
     """The models whose rows a scoped dataset scopes, one as a rule.
 
     They are those that it reads beside the models that say who is asking and who belongs where, whose
-    config.meta has decides_scope. The macro models_behind_scoped_datasets is the same inside dbt.
+    config.meta has decides_scope, and beside another form of the same rows (same_rows_as). The macro
+    models_behind_scoped_datasets is the same inside dbt.
 
     Args:
         dataset: the dataset's node in dbt's manifest.
@@ -54,4 +55,4 @@ def models_behind(dataset: Mapping[str, Any], manifest: Mapping[str, Any]) -> li
         Nodes of the manifest.
     """
     read = (manifest["nodes"][unique_id] for unique_id in dataset["depends_on"]["nodes"])
-    return [model for model in read if not model["config"]["meta"].get("decides_scope")]
+    return [model for model in read if not {"decides_scope", "same_rows_as"} & model["config"]["meta"].keys()]
