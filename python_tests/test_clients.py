@@ -1,4 +1,4 @@
-"""What docs/clients.md says of pandas, SQLAlchemy, JDBC and ODBC, asking for one school."""
+"""What docs/clients.md says of pandas, SQLAlchemy, JDBC, ODBC, DuckDB and R, asking for one school."""
 
 import datetime as dt
 import shutil
@@ -8,10 +8,14 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
+import duckdb_extension_postgres_scanner
 import pandas as pd
 import psycopg
 import pytest
 import sqlalchemy as sa
+
+from timeback_analytics.catalog.manifest import published_models
 
 SCHOOL = "421b7ed0-cff3-4890-9c4e-605d8c465e42"
 
@@ -145,3 +149,69 @@ def test_odbc_asks_with_the_scope_in_its_settings(demo_database, tcp_port, schoo
         ["isql", "-k", connection, "-b", "-x0x7c"], input=asked, capture_output=True, text=True, check=False
     )
     assert said.stdout.split() == [counts, str(attempts)], said.stdout + said.stderr
+
+
+def test_duckdb_reads_every_dataset(embedded_server, demo_database, manifest, school):
+    """By its own extension, attached read-only; filters stay in DuckDB unless the server can take them."""
+    counts, student, attempts = school
+    (extension,) = Path(duckdb_extension_postgres_scanner.__file__).parent.rglob("*.duckdb_extension")
+    with duckdb.connect() as conn:
+        conn.execute(f"load '{extension}'")
+        conn.execute("set timezone = 'UTC'")
+        there = (
+            f"host={embedded_server.socket_dir} port=5432 dbname={demo_database} user=postgres "
+            f"options=''{SCHOOL_OPTION}''"
+        )
+        conn.execute(f"attach '{there}' as timeback (type postgres, read_only)")
+        counted = conn.execute(COUNTS.replace("analytics.", "timeback.analytics.")).fetchone()
+        assert "|".join(map(str, counted)) == counts
+        for schema in ("analytics", "analytics_bi"):
+            for model in published_models(manifest):
+                # every column of every row, though in DuckDB's own memory
+                conn.execute(f"create or replace table copied as from timeback.{schema}.{model['name']}")
+            one = f"select count(*) from timeback.{schema}.attempts where student_id = '{student}'"
+            assert conn.execute(one).fetchone() == (attempts,)
+
+
+R_PROGRAM = """
+library(RPostgreSQL)
+given <- commandArgs(trailingOnly = TRUE)
+conn <- dbConnect(PostgreSQL(), dbname = given[1])
+cat(unlist(dbGetQuery(conn, given[2])), sep = "|")
+for (view in strsplit(given[3], ",")[[1]]) dbGetQuery(conn, paste0("select * from ", view))
+"""
+
+
+@pytest.mark.skipif(
+    not (shutil.which("Rscript") and list(Path("/usr/lib/R").glob("*/RPostgreSQL"))),
+    reason="no R with r-cran-rpostgresql",
+)
+def test_r_reads_every_dataset(embedded_server, demo_database, manifest, school, tmp_path):
+    counts, _, _ = school
+    program = tmp_path / "read.R"
+    program.write_text(R_PROGRAM)
+    there = (
+        f"host={embedded_server.socket_dir} port=5432 dbname={demo_database} user=postgres "
+        f"options='{SCHOOL_OPTION}'"
+    )
+    views = [
+        f"{schema}.{model['name']}"
+        for schema in ("analytics", "analytics_bi")
+        for model in published_models(manifest)
+    ]
+    said = subprocess.run(
+        [
+            "Rscript",
+            "--vanilla",
+            program,
+            there,
+            COUNTS.replace("min(date)", "min(date)::text"),
+            ",".join(views),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.stdout == counts, said.stderr
+    # analytics_bi has no type that R's driver does not know
+    assert "analytics_bi" not in said.stderr
