@@ -2,7 +2,7 @@
 
 A peer of a cell is the same rows by other means: the model behind a dataset and a join with the school, as
 an analyst who may read everything would write it (by hand); the same model without any scope; hand-written
-probes on the operational tables; a row-level policy; a table that is made every night.
+probes on the operational tables; a table that is made every night, in Postgres and as Parquet for DuckDB.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ import click
 import psycopg
 import yaml
 from cost import Cost, cost
+from parquet import ParquetFile
 
 BUDGET = Path(__file__).resolve().parent / "budget.yml"
 INTERNAL = "analytics_internal"
@@ -65,14 +66,20 @@ class Grid:
         connect: opens a connection; its argument is SQL for the value of app.allowed_org_ids, or None.
         schools: how many the platform has.
         repeats: runs of each query; the best counts.
+        parquet: the table that is made every night, for DuckDB; None leaves this peer out.
     """
 
     def __init__(
-        self, connect: Callable[[str | None], psycopg.Connection], schools: int, repeats: int
+        self,
+        connect: Callable[[str | None], psycopg.Connection],
+        schools: int,
+        repeats: int,
+        parquet: ParquetFile | None = None,
     ) -> None:
         self._connect = connect
         self._schools = schools
         self._repeats = repeats
+        self._parquet = parquet
 
     def _cost(self, query: str, scope: str | None = None, repeats: int | None = None) -> Cost | None:
         with self._connect(scope) as conn:
@@ -156,13 +163,18 @@ class Grid:
         usage = self._cost(f"select * from analytics.school_usage_stats where school_id = {ONE}", one)
         if usage is not None:
             yield Cell("school_usage_stats of one school, ms", f"{usage.whole:.1f} ms", usage.whole)
+        ours = self._cost("select * from analytics.attempts", one)
         for name, peer in PEERS.items():
             yield _ratio(
-                f"attempts of one school / {name}",
-                self._cost("select * from analytics.attempts", one),
-                self._cost(peer, repeats=1),
-                lambda c: c.whole, "ms",
-            )  # fmt: skip
+                f"attempts of one school / {name}", ours, self._cost(peer, repeats=1), lambda c: c.whole, "ms"
+            )
+        if self._parquet:
+            with self._connect(None) as conn:
+                (school,) = conn.execute(f"select {ONE}::text").fetchone()
+            theirs = self._parquet.cost(
+                f"select * from nightly_attempt where list_contains(org_ids, '{school}'::uuid)", self._repeats
+            )
+            yield _ratio("attempts of one school / DuckDB on Parquet", ours, theirs, lambda c: c.whole, "ms")
 
 
 def _of_the_school(person: str) -> str:

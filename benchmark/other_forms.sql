@@ -170,3 +170,12 @@ $$;
 insert into analytics_internal.scope_binding (role_name, org_id, role_oid)
 values ('benchmark_bound', md5('school5')::uuid, 'benchmark_bound'::regrole) on conflict do nothing;
 grant timeback_bound to benchmark_bound;
+
+-- an ordinary reader, for lists of organizations
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'benchmark_asker') then
+        create role benchmark_asker nologin in role timeback_reader;
+    end if;
+end
+$$;
