@@ -402,6 +402,16 @@ def stored_jobs(jobs: Jobs) -> Jobs:
 STORED_MODE = ("--no-check", "--no-tests", "--vars", "{stored_facts: true}")
 
 
+def test_a_model_alone_says_what_to_run_where_what_it_reads_is_missing(stored_jobs):
+    project = stored_jobs.project
+    live = project.run()
+    assert "int_thing_live" in live and "int_thing_stored" not in live
+    for alone in ("int_thing_stored", "int_thing"):
+        said = project.fail("--select", alone, stored_facts=True)
+        assert f"dbt run --select +{alone}, with the same --vars" in said, said
+    assert project.run("--select", "+int_thing", stored_facts=True)["int_thing"] == "replaced"
+
+
 def test_the_report_tells_what_was_refreshed(stored_jobs):
     def stored() -> tuple[Any, ...]:
         found = stored_jobs.report["stored"]["int_thing_stored"]

@@ -16,6 +16,7 @@
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- do check_parents_are_deployed() -%}
     {%- set columns = get_column_schema_from_query(sql) | map(attribute='name') | list -%}
     {#- ends the transaction of that question: the refresh sets the isolation level of its own first -#}
     {%- call statement('end_of_questions', auto_begin=False) -%}

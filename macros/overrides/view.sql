@@ -35,6 +35,7 @@
     {%- set before = deployed_state(relation, sql_hash, is_published) -%}
     {%- set after = before -%}
     {%- if not before['is_current'] -%}
+        {%- do check_parents_are_deployed() -%}
         {%- if config.get('contract').enforced and relation.schema == model.schema -%}
             {{ get_assert_columns_equivalent(sql) }}
         {%- endif -%}
