@@ -34,6 +34,8 @@ EXPECTED = {
     *("roar_runs", "roar_share_correct", "roar_median_response_time"),
     # what breaches per proctored session is made of
     "proctoring_breaches",
+    # what the dashboards show of mastery
+    "students_with_mastery",
 }
 UNSCOPED = {"enrolled_students"}
 

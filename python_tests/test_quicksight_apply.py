@@ -39,8 +39,8 @@ ATTEMPTS_ARN = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:dataset/timeback-attempt
 
 
 @pytest.fixture(scope="session")
-def description(manifest):
-    return describe(manifest, {"metrics": [], "semantic_models": []})
+def description(manifest, semantic_manifest):
+    return describe(manifest, semantic_manifest)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def test_an_empty_account_gets_everything_in_an_order_that_works(fake, account, 
     assert fake.writes == []
     assert apply(changes, account) == len(everything)
     made = {one_id for kind, one_id in fake.kept if kind == "DataSet"}
-    assert len(made) == 59 and len(fake.schedules) == 59
+    assert len(made) == 58 and len(fake.schedules) == 58
     assert fake.permissions[ATTEMPTS_ARN].keys() == {ANALYSTS, TEACHERS}
     topic = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:topic/timeback-catalog"
     assert fake.permissions[topic].keys() == {ANALYSTS, TEACHERS}

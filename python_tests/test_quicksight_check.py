@@ -15,8 +15,8 @@ WEEK = "dashboards/school-week"
 
 
 @pytest.fixture(scope="session")
-def description(manifest):
-    return describe(manifest, {"metrics": [], "semantic_models": []})
+def description(manifest, semantic_manifest):
+    return describe(manifest, semantic_manifest)
 
 
 @pytest.fixture(scope="session")

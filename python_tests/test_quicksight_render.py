@@ -31,6 +31,7 @@ REVIEWED = (
     "refresh-schedules/attempts",
     "dashboards/school-week",
     "dashboards/mastery-and-placement",
+    "dashboards/integrity",
 )
 VARIANTS = {
     "legacy": {},
@@ -42,8 +43,8 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="session")
-def description(manifest):
-    return describe(manifest, {"metrics": [], "semantic_models": []})
+def description(manifest, semantic_manifest):
+    return describe(manifest, semantic_manifest)
 
 
 @pytest.fixture(scope="session", params=VARIANTS)
@@ -215,36 +216,6 @@ def test_the_topic_knows_amounts_synonyms_and_booleans(description):
     assert grades["Order number"]["NonAdditive"] is True
 
 
-def test_metrics_become_fields_of_the_topic(manifest):
-    model = {
-        "name": "attempts",
-        "node_relation": {"alias": "attempts"},
-        "measures": [{"name": "answers", "agg": "count", "expr": "is_correct"}],
-    }
-    metric = {
-        "name": "answers",
-        "label": "Answers",
-        "description": "How many answers there are.",
-        "type": "simple",
-        "type_params": {"measure": {"name": "answers"}},
-    }
-    made = describe(manifest, {"semantic_models": [model], "metrics": [metric]})
-    resources = render(made, SETTINGS)
-    (topic,) = (one for one in resources if one.kind.name == "topics")
-    assert list(within(topic.parameters, "CalculatedFields")) == [
-        [
-            {
-                "CalculatedFieldName": "Answers",
-                "CalculatedFieldDescription": "How many answers there are.",
-                "Expression": "count({Is correct})",
-                "ColumnDataRole": "MEASURE",
-                "IsIncludedInTopic": True,
-            }
-        ]
-    ]
-    assert check(resources) == []
-
-
 REFUSED = {
     "breaches_per_proctored_session": "its parts lie in two datasets, proctoring_insights and sessions",
     "days_since_start": "cannot be said in QuickSight: a cast to DATE has no counterpart",
@@ -270,6 +241,16 @@ def test_the_metrics_of_the_project_become_fields_or_are_refused_by_name(manifes
         for one in group
     }
     assert len(fields) == len(made.metrics)
+    assert fields["Questions answered"] == {
+        "CalculatedFieldName": "Questions answered",
+        "CalculatedFieldDescription": "First attempts that were marked right or wrong. An attempt whose"
+        " newest score lacks a number is neither right nor wrong, and does not count. A second answer to"
+        " the same question does not count.",
+        "CalculatedFieldSynonyms": ["answers", "responses"],
+        "Expression": "count({Is correct})",
+        "ColumnDataRole": "MEASURE",
+        "IsIncludedInTopic": True,
+    }
     share = fields["Share correct"]
     assert share["Expression"] == ("(sum(ifelse({Is correct} = 1, 1, 0))) / nullIf((count({Is correct})), 0)")
     assert "accuracy" in share["CalculatedFieldSynonyms"] and share["NonAdditive"] is True
@@ -358,10 +339,10 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="session")
-def manifest_file(manifest, tmp_path_factory):
+def manifest_file(semantic_manifest, manifest, tmp_path_factory):
     folder = tmp_path_factory.mktemp("manifest")
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    (folder / "semantic_manifest.json").write_text('{"metrics": [], "semantic_models": []}')
+    (folder / "semantic_manifest.json").write_text(json.dumps(semantic_manifest))
     return folder / "manifest.json"
 
 
@@ -372,7 +353,7 @@ def test_the_commands_render_and_check(manifest_file, tmp_path):
     out = tmp_path / "out"
     rendered = run("render", "--out", out, *where)
     assert rendered.exit_code == 0, rendered.output
-    assert "59 data-sets" in rendered.output and "3 dashboards" in rendered.output
+    assert "58 data-sets" in rendered.output and "3 dashboards" in rendered.output
     assert read_settings(settings) == SETTINGS
     for label in REVIEWED:
         assert (out / f"{label}.json").read_text() == (GOLDEN / f"{label}.json").read_text()
@@ -386,11 +367,11 @@ def test_the_commands_render_and_check(manifest_file, tmp_path):
     assert "data-sets/attempts: ImportMode: 'SPICY' is none of SPICE, DIRECT_QUERY" in found.output
 
 
-def test_a_missing_summary_is_a_fault(manifest, tmp_path):
+def test_a_missing_summary_is_a_fault(manifest, semantic_manifest, tmp_path):
     spoilt = json.loads(json.dumps(manifest))
     del spoilt["nodes"]["model.timeback_analytics.attempts"]["config"]["meta"]["summary"]
     (tmp_path / "manifest.json").write_text(json.dumps(spoilt))
-    (tmp_path / "semantic_manifest.json").write_text("{}")
+    (tmp_path / "semantic_manifest.json").write_text(json.dumps(semantic_manifest))
     (tmp_path / "quicksight.yml").write_text(SETTINGS_YAML)
     found = run("check", "--settings", tmp_path / "quicksight.yml", "--manifest", tmp_path / "manifest.json")
     assert found.exit_code == 1
@@ -415,24 +396,30 @@ def test_a_missing_summary_is_a_fault(manifest, tmp_path):
         ("preparation: newer", "preparation: is none of legacy, new"),
     ],
 )
-def test_settings_that_are_wrong_are_named(tmp_path, line, told):
+def test_settings_that_are_wrong_are_named(manifest_file, tmp_path, line, told):
     name = line.partition(":")[0]
     kept = [one for one in SETTINGS_YAML.splitlines() if one.partition(":")[0] != name]
     path = tmp_path / "quicksight.yml"
     path.write_text("\n".join([*kept, line]))
-    result = run("render", "--out", tmp_path / "out", "--settings", path)
+    result = run("render", "--out", tmp_path / "out", "--settings", path, "--manifest", manifest_file)
     assert result.exit_code == 1
     assert told in result.output and "hunter2" not in result.output
     assert not (tmp_path / "out").exists()
 
 
-def test_settings_that_are_missing_or_no_yaml_are_named(tmp_path):
-    missing = run("check", "--settings", tmp_path / "quicksight.yml")
-    assert missing.exit_code == 1 and "quicksight.yml cannot be read" in missing.output
-    (tmp_path / "quicksight.yml").write_text("a: [")
-    assert "are no YAML" in run("check", "--settings", tmp_path / "quicksight.yml").output
-    (tmp_path / "quicksight.yml").write_text("host: x")
-    assert "account: is missing" in run("check", "--settings", tmp_path / "quicksight.yml").output
+def test_settings_that_are_missing_or_no_yaml_are_named(manifest_file, tmp_path):
+    settings = tmp_path / "quicksight.yml"
+
+    def told():
+        result = run("check", "--settings", settings, "--manifest", manifest_file)
+        assert result.exit_code == 1
+        return result.output
+
+    assert "quicksight.yml cannot be read" in told()
+    settings.write_text("a: [")
+    assert "are no YAML" in told()
+    settings.write_text("host: x")
+    assert "account: is missing" in told()
 
 
 def test_the_example_settings_are_settings(description):

@@ -80,9 +80,10 @@ def lineage(site: Path) -> Lineage:
 
 
 @pytest.fixture(scope="session")
-def catalog(compiled_manifest: dict[str, Any], lineage: Lineage) -> Catalog:
+def catalog(site: Path, compiled_manifest: dict[str, Any], lineage: Lineage) -> Catalog:
     """What the site is made of."""
-    return read_catalog(compiled_manifest, lineage)
+    semantic_manifest = json.loads((site.parent / "semantic_manifest.json").read_text())
+    return read_catalog(compiled_manifest, lineage, semantic_manifest)
 
 
 @pytest.fixture(params=["demo", "server"])

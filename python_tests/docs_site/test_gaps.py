@@ -74,7 +74,7 @@ def test_gaps_are_refused(
     manifest = copy.deepcopy(compiled_manifest)
     spoil(manifest["nodes"]["model.timeback_analytics.sessions"])
     with pytest.raises(TimebackError, match=re.escape(says)):
-        read_catalog(manifest, lineage)
+        read_catalog(manifest, lineage, {})
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,11 @@ def test_every_visual_of_the_dashboards_is_shown(site: Path, catalog: Catalog) -
         assert f">{visual['title']}</h3>" in html
         assert visual.get("subtitle", "") in html
         sql = unescape(re.sub(r"<[^>]+>", "", html[html.rindex("<details") :]))
-        assert visual["value"] in sql and f"from {catalog.schema}." in sql, anchor
+        if "metric" in visual:
+            assert f'href="metrics/{visual["metric"]}.html"' in html
+        else:
+            assert visual["value"] in sql
+        assert f"from {catalog.schema}." in sql, anchor
         assert ("current_date" in sql) == ("period" in visual)
         rows, total = NUMBERS[visual["name"]]
         if visual["kind"] == "kpi":

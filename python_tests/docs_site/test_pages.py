@@ -125,6 +125,22 @@ def test_the_dashboards_of_a_server_are_sql_alone(server_site: Path, catalog: Ca
         assert sign not in html
 
 
+def test_datasets_and_metrics_name_the_dashboards_that_show_them(site: Path, catalog: Catalog) -> None:
+    pages = pages_of(site)
+    shown: dict[str, set[str]] = {}
+    for dashboard in catalog.dashboards:
+        for visual in dashboard.visuals:
+            link = f"../dashboards.html#{dashboard.name}-{visual.name}"
+            for dataset in re.findall(rf"\b{catalog.schema}\.(\w+)", visual.sql(catalog.schema)):
+                shown.setdefault(f"datasets/{dataset}.html", set()).add(link)
+            if visual.metric:
+                shown.setdefault(f"metrics/{visual.metric}.html", set()).add(link)
+    assert len(shown) >= 20
+    for path, page in pages.items():
+        links = {link for link in page.links if re.match(r"\.\./dashboards\.html#\w+-\w+$", link)}
+        assert links == shown.get(path, set()), path
+
+
 def test_consumers_and_access(compiled_manifest: dict[str, Any], catalog: Catalog) -> None:
     current = {dataset.name for dataset in catalog.datasets.values() if not dataset.deprecated_from}
     assert {consumer.kind for consumer in catalog.consumers} == {"dashboard", "notebook", "application"}

@@ -208,7 +208,7 @@ class Catalog:
 
 
 def read_catalog(
-    manifest: Mapping[str, Any], lineage: Lineage, semantic_manifest: Mapping[str, Any] | None = None
+    manifest: Mapping[str, Any], lineage: Lineage, semantic_manifest: Mapping[str, Any]
 ) -> Catalog:
     """The catalog that a manifest, parsed or compiled, describes.
 
@@ -258,7 +258,7 @@ def read_catalog(
         domains=domains,
         questions=tuple(_questions(manifest, schema)),
         metrics=tuple(_in_schema(metric, schema) for metric in read_metrics(manifest)),
-        dashboards=_dashboards(manifest, semantic_manifest or {}),
+        dashboards=_dashboards(manifest, semantic_manifest),
         consumers=tuple(_consumers(manifest)),
         sources={
             source["name"]: {

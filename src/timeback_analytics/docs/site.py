@@ -154,7 +154,16 @@ class _Pages:
             pages["metrics.html"] = self._page("metrics.html", 0)
         for metric in catalog.metrics:
             pages[f"metrics/{metric.name}.html"] = self._page(
-                "metric.html", 1, metric=metric, alt=chart_of_metric(metric)["alt"]
+                "metric.html",
+                1,
+                metric=metric,
+                alt=chart_of_metric(metric)["alt"],
+                visuals=[
+                    (dashboard, visual)
+                    for dashboard in catalog.dashboards
+                    for visual in dashboard.visuals
+                    if visual.metric == metric.name
+                ],
             )
         for guide in self._guides:
             pages[f"guides/{guide.name}.html"] = self._page(
@@ -202,6 +211,11 @@ class _Pages:
             consumers=[consumer for consumer in catalog.consumers if dataset.name in consumer.datasets],
             questions=[question for question in catalog.questions if dataset.name in question.datasets],
             metrics=[metric for metric in catalog.metrics if dataset.name in metric.datasets],
+            dashboards=[
+                (dashboard, visuals)
+                for dashboard in catalog.dashboards
+                if (visuals := [one for one in dashboard.visuals if dataset.name in one.datasets])
+            ],
             settings=_settings_read(catalog, dataset.example_query),
         )
 

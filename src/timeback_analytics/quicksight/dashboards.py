@@ -32,6 +32,7 @@ class Visual:
         kind: kpi, bar, line or table.
         data_set: what it reads.
         value: an SQL aggregate over the data set's columns.
+        metric: the one of dbt's metrics that the value is made of; "" for a value of the visual's own.
         expression: the same as a calculated field.
         by: the column whose values are the categories; "" for a single number.
         each: "day" or "week" where `by` is a date or time.
@@ -48,6 +49,7 @@ class Visual:
     data_set: DataSet
     value: str
     expression: str
+    metric: str = ""
     subtitle: str = ""
     by: str = ""
     each: str = ""
@@ -61,6 +63,12 @@ class Visual:
     def field_name(self) -> str:
         """The calculated field that holds the value."""
         return f"Value of {self.name.replace('_', ' ')}"
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets that it reads."""
+        joined = self.data_set.joined_for(self._columns())
+        return (self.data_set.base.name, *(added.to_relation for added in joined))
 
     def sql(self, schema: str, today: dt.date | None = None) -> str:
         """The visual as a query with the columns category, color and value, those that it has.
@@ -178,7 +186,7 @@ def _visual(
 ) -> Visual | None:
     told = f"visual {one['name']}"
     given = dict(one)
-    metric = metrics.get(given.pop("metric", ""))
+    metric = metrics.get(given.get("metric", ""))
     if "metric" in one and metric is None:
         problems.append(f"{told}: there is no metric {one['metric']} that QuickSight can say")
         return None
@@ -199,7 +207,11 @@ def _visual(
         found.append(f"{told}: the kind {given['kind']} is none of {', '.join(KINDS)}")
     if given.get("period") and given["period"] not in PERIODS:
         found.append(f"{told}: the period {given['period']} is none of {', '.join(PERIODS)}")
+    if metric and data_set.base.name != metric.relation:
+        found.append(f"{told}: the metric {metric.name} is of {metric.relation}, and {name} is not")
+    divisor = given.pop("divided_by", None)
     value = metric.sql if metric else given.pop("value")
+    value = f"({value}) / {divisor:.1f}" if divisor else value
     fields = {column: title(column) for column in columns}
     booleans = frozenset(column for column, one in columns.items() if one.bi_type == "boolean")
     try:

@@ -112,6 +112,15 @@ class DataSet:
                     types[name] = theirs[column]
         return problems
 
+    def joined_for(self, wanted: Collection[str]) -> list[Added]:
+        """What is to be joined for these columns, by the data set's own names for them, in its order."""
+        needed, joined = set(wanted), []
+        for added in reversed(self.added):
+            if needed & set(added.columns.values()):
+                needed.add(added.by)
+                joined.append(added)
+        return joined[::-1]
+
     def sql(self, schema: str, wanted: Collection[str]) -> str:
         """Its rows as a query, for charts, tests and people who read it.
 
@@ -119,12 +128,7 @@ class DataSet:
             schema: the schema of the views.
             wanted: the columns that it shall have, by the data set's own names for them.
         """
-        needed, joined = set(wanted), []
-        for added in reversed(self.added):
-            if needed & set(added.columns.values()):
-                needed.add(added.by)
-                joined.append(added)
-        joined.reverse()
+        joined = self.joined_for(wanted)
         owner = {column.name: f"{self.base.name}.{column.name}" for column in self.base.columns}
         columns = [owner[column.name] for column in self.base.columns if column.name in wanted]
         joins = []

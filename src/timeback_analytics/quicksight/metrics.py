@@ -124,7 +124,8 @@ class _Semantic:
         )
         if over != under:
             raise CannotBeSaidError(f"its parts lie in two datasets, {over} and {under}")
-        return over, f"({numerator}) / nullif(({denominator}), 0)"
+        # of two whole numbers PostgreSQL would give a whole one
+        return over, f"({numerator})::numeric / nullif(({denominator}), 0)"
 
     def part(self, metric: Mapping[str, Any], part: Mapping[str, Any]) -> tuple[str, str]:
         if part.get("offset_window") or part.get("offset_to_grain"):
