@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
+from demo_reader import become_reader
 from timeback_analytics.audit import find_breaches
 from timeback_analytics.binding import Catalog
 from timeback_analytics.binding.changes import bind
@@ -75,15 +76,7 @@ def asking(request: pytest.FixtureRequest, embedded_server: EmbeddedServer, data
         embedded_server.dsn(database, LOGIN if who == "bound" else "postgres"), autocommit=True
     ) as conn:
         if who == "several":
-            conn.execute(
-                "select set_config('app.allowed_org_ids', string_agg(id::text, ','), false)"
-                " from (select id from analytics.schools order by student_count desc, id limit 3) as largest"
-            )
-            conn.execute(
-                "select set_config('app.allowed_roar_org_ids', array_agg(id)::text, false)"
-                " from analytics.roar_districts"
-            )
-            conn.execute("set role timeback_reader")
+            become_reader(conn)
         elif who == "everybody":
             conn.execute("set app.allowed_org_ids = '*'")
             conn.execute("set app.allowed_roar_org_ids = '*'")

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from demo_reader import become_reader
 from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
 from timeback_analytics.server import EmbeddedServer
 
@@ -96,13 +97,5 @@ def each_site(request: pytest.FixtureRequest) -> Path:
 def reader(embedded_server: EmbeddedServer, demo_database: str) -> Iterator[psycopg.Connection]:
     """A connection as a reader whose scope is the demo's three largest schools, and ROAR's districts."""
     with psycopg.connect(embedded_server.dsn(demo_database), autocommit=True) as conn:
-        conn.execute(
-            "select set_config('app.allowed_org_ids', string_agg(id::text, ','), false)"
-            " from (select id from analytics.schools order by student_count desc, id limit 3) as largest"
-        )
-        conn.execute(
-            "select set_config('app.allowed_roar_org_ids', array_agg(id)::text, false)"
-            " from analytics.roar_districts"
-        )
-        conn.execute("set role timeback_reader")
+        become_reader(conn)
         yield conn

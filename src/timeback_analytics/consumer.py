@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.catalog.manifest import joins_of, published_models
 from timeback_analytics.errors import TimebackError
 
 SOURCE = "timeback"
@@ -150,9 +150,9 @@ def _column_of(column: Mapping[str, Any], node: Mapping[str, Any]) -> dict[str, 
         tests.append("not_null")
         if len(grain) == 1:
             tests.append("unique")
-    joined = meta.get("joins", {}).get(name)
-    if isinstance(joined, str):
-        dataset, field = joined.split(".")
+    joined = joins_of(node).get(name, ())
+    if len(joined) == 1:
+        dataset, field = joined[0].split(".")
         arguments = {"to": f"source('{SOURCE}', '{dataset}')", "field": field}
         tests.append({"relationships": {"arguments": arguments, "config": {"severity": "warn"}}})
     described = {"name": name, "data_type": column["data_type"], "description": column["description"].strip()}
@@ -210,8 +210,8 @@ def _entities_of(node: Mapping[str, Any]) -> Iterable[dict[str, str]]:
     parts = [f"coalesce(cast({name} as text), '')" for name in grain]
     expression = grain[0] if len(grain) == 1 else " || '|' || ".join(parts)
     yield {"name": node["name"], "type": "primary", "expr": expression}
-    for column, joined in meta.get("joins", {}).items():
-        dataset, field = joined.split(".") if isinstance(joined, str) else ("", "")
+    for column, joined in joins_of(node).items():
+        dataset, field = joined[0].split(".") if len(joined) == 1 else ("", "")
         if field == "id" and grain != [column]:
             yield {"name": f"{column}_of_{dataset}", "type": "foreign", "expr": column}
 

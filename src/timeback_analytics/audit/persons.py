@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from timeback_analytics.catalog.manifest import joins_of
+
 OF_OTHERS = {
     ("student_guides", "guide_id"): "a student's guide is shown to whoever sees the student",
     ("student_guides", "guide_name"): "as guide_id",
@@ -54,9 +56,8 @@ def _shows_other(node: dict[str, Any], column: str, keys: set[str]) -> bool:
     """
     meta = node["config"]["meta"]
     origins = node["columns"][column]["config"]["meta"].get("origin", [])
-    joined = meta.get("joins", {}).get(column, [])
-    joined = {joined} if isinstance(joined, str) else {*joined}
-    if not (joined & keys or any(_PERSON_ORIGIN.search(origin) for origin in origins)):
+    joined = joins_of(node).get(column, ())
+    if not (keys.intersection(joined) or any(_PERSON_ORIGIN.search(origin) for origin in origins)):
         return False
     prefix = meta["scope"].removesuffix("id")
     of_scope = {meta["scope"], f"{prefix}name", f"{prefix}email"}

@@ -40,6 +40,19 @@ def may_be_scoped(dataset: Mapping[str, Any]) -> bool:
     return not {"scope", "scope_when"}.isdisjoint(dataset["config"]["meta"])
 
 
+def joins_of(dataset: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The documented joins of a dataset: column -> what it leads to, as dataset.column; one, or several.
+
+    Args:
+        dataset: its node in dbt's manifest.
+    """
+    given = dataset["config"]["meta"].get("joins") or {}
+    return {
+        column: (targets,) if isinstance(targets, str) else tuple(targets)
+        for column, targets in given.items()
+    }
+
+
 def models_behind(dataset: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The models whose rows a scoped dataset scopes, one as a rule.
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.catalog.manifest import joins_of, published_models
 from timeback_analytics.catalog.names import SCOPE_SETTING
-from timeback_analytics.docs.gaps import gaps, lineage_gaps, listed
+from timeback_analytics.docs.gaps import gaps, lineage_gaps
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.metrics import Metric, read_metrics
 from timeback_analytics.quicksight.dashboards import Dashboard, read_dashboards
@@ -256,7 +256,7 @@ def read_catalog(
         overview=docs["__overview__"],
         schema=schema,
         domains=domains,
-        questions=tuple(_questions(manifest, schema)),
+        questions=tuple(_questions(manifest)),
         metrics=tuple(_in_schema(metric, schema) for metric in read_metrics(manifest)),
         dashboards=_dashboards(manifest, semantic_manifest),
         consumers=tuple(_consumers(manifest)),
@@ -283,7 +283,7 @@ def read_catalog(
 def _dataset(node: Mapping[str, Any], lineage: Lineage, owner: Owner) -> Dataset:
     meta = node["config"]["meta"]
     grain = tuple(meta.get("grain", ()))
-    joins = meta.get("joins", {})
+    joins = joins_of(node)
     return Dataset(
         name=node["name"],
         unique_id=node["unique_id"],
@@ -307,14 +307,14 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage, owner: Owner) -> Dataset
                 null_when=column["config"]["meta"].get("null_when") or "",
                 unit=column["config"]["meta"].get("unit") or "",
                 example=_shown(column["config"]["meta"].get("example")),
-                values=tuple(_shown(value) for value in listed(column["config"]["meta"].get("values", []))),
+                values=tuple(_shown(value) for value in _listed(column["config"]["meta"].get("values", []))),
                 origin=tuple(column["config"]["meta"].get("origin", ())),
                 lineage=tuple(
                     dict.fromkeys(
                         [*column["config"]["meta"].get("origin", ()), *lineage[node["name"]][column["name"]]]
                     )
                 ),
-                leads_to=tuple(listed(joins.get(column["name"], []))),
+                leads_to=joins.get(column["name"], ()),
                 in_grain=column["name"] in grain,
                 pii=column["config"]["meta"].get("pii") or "",
                 synonyms=tuple(column["config"]["meta"].get("synonyms", ())),
@@ -328,15 +328,26 @@ def _dataset(node: Mapping[str, Any], lineage: Lineage, owner: Owner) -> Dataset
     )
 
 
-def _questions(manifest: Mapping[str, Any], schema: str) -> Iterator[Question]:
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, anything else as a list of one."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _questions(manifest: Mapping[str, Any]) -> Iterator[Question]:
     analyses = (node for node in manifest["nodes"].values() if node["resource_type"] == "analysis")
+    models = {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+    published = {node["name"] for node in published_models(manifest)}
+
+    def relation(ref: re.Match[str]) -> str:
+        return f"{models[ref[1]]['schema']}.{ref[1]}"
+
     for node in sorted(analyses, key=lambda node: node["original_file_path"]):
         yield Question(
             name=node["name"],
             title=node["config"]["meta"]["question"],
             answer=node["description"].strip(),
-            query=re.sub(r"\{\{\s*ref\('(\w+)'\)\s*\}\}", rf"{schema}.\1", node["raw_code"]).strip(),
-            datasets=tuple(dict.fromkeys(ref["name"] for ref in node["refs"])),
+            query=re.sub(r"\{\{\s*ref\('(\w+)'\)\s*\}\}", relation, node["raw_code"]).strip(),
+            datasets=tuple(dict.fromkeys(ref["name"] for ref in node["refs"] if ref["name"] in published)),
             synonyms=tuple(node["config"]["meta"].get("synonyms", ())),
             chart=node["config"]["meta"].get("chart") or {},
         )

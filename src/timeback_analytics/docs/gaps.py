@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from timeback_analytics.catalog.manifest import joins_of
+
 
 def gaps(nodes: list[dict[str, Any]], docs: Mapping[str, str], personal: Collection[str]) -> Iterator[str]:
     """What is missing or wrong in the datasets' YAML, a line each.
@@ -30,8 +32,8 @@ def gaps(nodes: list[dict[str, Any]], docs: Mapping[str, str], personal: Collect
         for key in ("invariants", "rules", "traps"):
             if not all(isinstance(text, str) for text in meta.get(key, [])):
                 yield f"{name}: config.meta.{key} has an entry that is no text; a colon in it wants quotes"
-        for column, targets in meta.get("joins", {}).items():
-            for target in listed(targets):
+        for column, targets in joins_of(node).items():
+            for target in targets:
                 if f"{name}.{column}" not in columns or target not in columns:
                     yield f"{name}: config.meta.joins ties {column} to {target}; one of them does not exist"
         for column in node["columns"].values():
@@ -56,8 +58,3 @@ def lineage_gaps(
             for origin in column["config"]["meta"].get("origin", ()):
                 if origin not in lineage[name][column["name"]]:
                     yield f"{name}.{column['name']}: its SQL does not read its documented origin {origin}"
-
-
-def listed(value: Any) -> list[Any]:
-    """A list as it is, anything else as a list of one."""
-    return list(value) if isinstance(value, (list, tuple)) else [value]

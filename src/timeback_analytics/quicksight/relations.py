@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from timeback_analytics.catalog.manifest import published_models
+from timeback_analytics.catalog.manifest import joins_of, published_models
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.quicksight.names import (
     COLUMN_DESCRIPTION,
@@ -157,8 +157,8 @@ def _relation(node: Mapping[str, Any], types: Mapping[tuple[str, str], str]) -> 
     description = one_line(node["description"])
     joins = tuple(
         Join(name, column, target.split(".")[0], target.split(".")[1], types[name, column].endswith("[]"))
-        for column, targets in meta.get("joins", {}).items()
-        for target in ([targets] if isinstance(targets, str) else targets)
+        for column, targets in joins_of(node).items()
+        for target in targets
     )
     grain = tuple(meta.get("grain") or ())
     notes = (f"One row for each {' and '.join(grain)}." if grain else "There is no key: rows may repeat.",)
@@ -169,7 +169,7 @@ def _relation(node: Mapping[str, Any], types: Mapping[tuple[str, str], str]) -> 
         org_column = "school_id" if "school_id" in names else "school_ids"
     return Relation(
         name=name,
-        title=title(name).replace(" xp", " XP"),
+        title=title(name),
         domain=meta["domain"],
         description=cut(node["description"], DATA_SET_DESCRIPTION),
         summary=cut(meta.get("summary") or description, TOPIC_DESCRIPTION),
