@@ -347,7 +347,7 @@ def test_a_dashboard_that_changed_is_published(applied, account, resources):
     changed = spoiled(
         resources,
         "dashboards/school-week",
-        lambda given: given["Definition"]["CalculatedFields"][0].update(Expression="count({ID})"),
+        lambda given: given["Definition"]["CalculatedFields"][0].update(Expression="max({ID})"),
     )
     changes = plan(changed, account)
     assert labels(changes) == {"dashboards/school-week": "update"}
@@ -456,7 +456,9 @@ def test_without_credentials_or_with_another_accounts(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def world(fake, manifest, embedded_server, people_database, new_database, tmp_path, monkeypatch):
+def world(
+    semantic_manifest, fake, manifest, embedded_server, people_database, new_database, tmp_path, monkeypatch
+):
     """The commands against the fake account and a catalog with people in it; run(command, ...) -> result."""
     database = new_database("quicksight_people", template=people_database)
     monkeypatch.setenv("TIMEBACK_EMBEDDED_HOST", str(embedded_server.socket_dir))
@@ -470,7 +472,7 @@ def world(fake, manifest, embedded_server, people_database, new_database, tmp_pa
     settings = "\n".join(line for line in SETTINGS_YAML.splitlines() if not line.startswith("secret_arn"))
     (tmp_path / "quicksight.yml").write_text(settings)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    (tmp_path / "semantic_manifest.json").write_text("{}")
+    (tmp_path / "semantic_manifest.json").write_text(json.dumps(semantic_manifest))
     with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
 
         def run(command, *arguments):

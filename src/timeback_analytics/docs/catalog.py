@@ -253,7 +253,7 @@ def read_catalog(
     )
     schema = nodes[0]["schema"]
     return Catalog(
-        overview=docs["__overview__"],
+        overview=docs["__overview__"].replace("`analytics`", f"`{schema}`"),
         schema=schema,
         domains=domains,
         questions=tuple(_questions(manifest)),

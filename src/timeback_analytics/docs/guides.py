@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 
 import yaml
+
+_SCHEMA = re.compile(r"\banalytics(?=_(?:bi|internal|metrics)\b|\.\w)")
+"""The published schema in a guide's text, and those that are named after it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,7 @@ def read_guides(schema: str) -> list[Guide]:
                 summary=facts["summary"],
                 synonyms=tuple(facts["synonyms"]),
                 kind=facts.get("kind", "guide"),
-                text=text.strip()
-                .replace("analytics_internal.", f"{schema}_internal.")
-                .replace(" analytics.", f" {schema}."),
+                text=_SCHEMA.sub(schema, text.strip()),
             )
         )
     return guides
