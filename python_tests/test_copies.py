@@ -330,6 +330,8 @@ def test_a_standby_answers_alike_and_says_what_it_cannot_do(
     ):
         # what the primary ends goes on here until it is replayed
         there.execute("select pg_wal_replay_pause()")
+        paused = copies.timeback(standby.socket_dir, "standby", user=READER)
+        assert (paused.exit_code, "Replay is paused" in paused.output) == (1, True), paused.output
         assert copies.timeback(old.socket_dir, "bind", BOUND, SOUTH).exit_code == 0
         assert answers(old.socket_dir, (BOUND,))[BOUND, "*"] == [2]
         assert answers(standby.socket_dir, (BOUND,))[BOUND, "*"] == [1]
@@ -343,7 +345,55 @@ def test_a_standby_answers_alike_and_says_what_it_cannot_do(
             conn.execute("alter view analytics.scoped_things set (security_barrier = true)")
             with pytest.raises(psycopg.errors.OperationalError, match="conflict with recovery"):
                 wait_until(lambda: reader.execute("select 1").fetchone() is None)
+        check_how_far_a_standby_is_behind(copies, old, standby, there, conn)
     assert answers(standby.socket_dir) == RIGHT
+
+
+def check_how_far_a_standby_is_behind(
+    copies: Copies,
+    old: EmbeddedServer,
+    standby: EmbeddedServer,
+    there: psycopg.Connection,
+    conn: psycopg.Connection,
+) -> None:
+    """What `timeback standby` says of it, to whom the primary's last word is shown and to whom it is not."""
+
+    def said(max_lag: float, user: str = "postgres", host: Path = standby.socket_dir) -> tuple[int, str]:
+        found = copies.timeback(host, "standby", "--max-lag", str(max_lag), user=user)
+        return found.exit_code, found.output
+
+    conn.execute("update public.thing set name = name")
+    wait_until(lambda: said(60)[0] == 0)
+    assert "since the primary was heard" in said(60)[1]
+    code, words = said(60, READER)
+    assert code == 0 and "since the last transaction that is replayed" in words
+    assert "max_standby" not in words
+    code, words = said(0)
+    assert code == 1 and "The standby lags" in words and "pg_read_all_stats" not in words
+    code, words = said(0, READER)
+    assert code == 1 and "pg_read_all_stats" in words
+    code, words = said(60, host=old.socket_dir)
+    assert code == 1 and "no standby" in words
+    # heard, and not replayed: it is as old as what is
+    there.execute("alter system set recovery_min_apply_delay = '1h'")
+    there.execute("select pg_reload_conf()")
+    try:
+        wait_until(lambda: there.execute("show recovery_min_apply_delay").fetchone() == ("1h",))
+        conn.execute("update public.thing set name = name")
+        wait_until(
+            lambda: (
+                there.execute("select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()").fetchone()
+                == (True,)
+            )
+        )
+        code, words = said(0.001)
+        assert code == 1 and "since the last transaction that is replayed" in words
+        code, words = said(1000)
+        assert code == 0 and "recovery_min_apply_delay lets replay wait for 3600 s" in words
+    finally:
+        there.execute("alter system reset recovery_min_apply_delay")
+        there.execute("select pg_reload_conf()")
+    wait_until(lambda: said(60)[0] == 0)
 
 
 @pytest.mark.skipif(not OF_15.exists(), reason="needs Debian's PostgreSQL 15 (apt-get install postgresql-15)")

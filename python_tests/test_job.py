@@ -370,11 +370,14 @@ def test_failed_tests_come_with_their_query_and_what_changed(jobs):
 # -- stored facts --------------------------------------------------------------------------------------
 
 STORED = """{{ config(
-    enabled=var('stored_facts'), materialized='incremental', unique_key=['id'],
-    meta={'live': 'int_thing_live', 'origins': 'int_thing_origin', 'made_from': {'thing': 'thing_id'}}
+    enabled=var('stored_facts'), materialized='incremental',
+    meta={
+        'key': ['id'], 'order': ['id'], 'live': 'int_thing_live', 'origins': 'int_thing_origin',
+        'made_from': {'thing': 'thing_id'}
+    }
 ) }}
 -- depends_on: {{ ref('int_thing_origin') }}
-select id, name, thing_id from {{ ref('int_thing_live') }}"""
+select id, name from {{ ref('int_thing_live') }}"""
 
 
 @pytest.fixture
@@ -505,7 +508,7 @@ def test_kill_during_a_refresh(stored_jobs):
     with stored_jobs.connect() as conn:
         assert not conn.execute(
             "select from analytics_internal.int_thing_stored full join operational.thing using (id, name) "
-            "where thing_id is null or seen_at is null"
+            "where int_thing_stored.id is null or thing.id is null"
         ).fetchall()
 
 

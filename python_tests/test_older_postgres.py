@@ -155,7 +155,9 @@ def test_stored_facts_find_what_changed_there_too(
     with psycopg.connect(older_server.dsn("stored"), autocommit=True) as connection:
         connection.execute(
             """delete from operational.caliper_score where id in (
-                select score_id from analytics_internal.int_attempt_stored where is_correct limit 3
+                select score_id from analytics_internal.int_attempt_stored
+                inner join analytics_internal.int_attempt_stored_ids using (student_id, resource_id)
+                where is_correct limit 3
             )"""
         )
         run()
@@ -165,9 +167,14 @@ def test_stored_facts_find_what_changed_there_too(
         ).fetchone()
         connection.execute("set search_path = analytics_internal")
         different = connection.execute(
-            """(table int_attempt_stored except all table int_attempt_live)
+            """with live as (
+                select
+                    student_id, resource_id, session_id, date, start_time, end_time, duration_sec, is_correct
+                from int_attempt_live
+            )
+            (table int_attempt_stored except all table live)
             union all
-            (table int_attempt_live except all table int_attempt_stored)"""
+            (table live except all table int_attempt_stored)"""
         ).fetchall()
     assert state == (False, 0, 3, 3)
     assert different == []

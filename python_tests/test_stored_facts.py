@@ -13,6 +13,7 @@ import json
 import os
 import random
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,8 +68,7 @@ def both(
     dbt(name, "run", env={"TIMEBACK_SCHEMA": LIVE_SCHEMA})
     dbt(name, "run", *STORED)
     modes = Modes.of(short_tmp / "target", name)
-    assert len(modes.scripts) > 1
-    assert {"attempts", "aggregated_session_attempts"} <= set(modes.datasets)
+    assert {"attempts", "sessions", "sessions_waste", "waste_insights", "students_xp"} <= set(modes.datasets)
     new_database(TEMPLATE, template=name)
     return modes
 
@@ -97,14 +97,23 @@ ACTIVITY = (
     *("caliper_score",) * 5,
     *("caliper_event",) * 5,
     *("tb_xp_ledger",) * 3,
-    "caliper_session",
+    *("caliper_session",) * 2,
     "caliper_assessment_item",
     "one_roster_role",
-    "insights_session",
-    "insights_insight",
-    "insights_review",
+    *("insights_session",) * 3,
+    *("insights_insight",) * 3,
+    *("insights_review",) * 3,
+    "insights_type",
+    "insights_config",
 )
 """Tables that a history changes, by how often."""
+KEYS = {"insights_config": "insight_type_id"}
+"""{table: its key}, where that is not `id`."""
+
+
+def another(identifier: str | uuid.UUID) -> str | uuid.UUID:
+    """An id that goes with this one and is not it."""
+    return f"{identifier}'" if isinstance(identifier, str) else uuid.uuid5(identifier, "another")
 
 
 @dataclass
@@ -166,7 +175,38 @@ class History:
                 'ballast' || n, 'AssessmentItemEvent', 'Completed', 'ballast' || n,
                 'ballast', '2026-01-01 10:00Z'
             from generate_series(1, %(rows)s) as n""",
+            """insert into caliper_session
+                (id, user_id, client_id, started_at_time, date_created, date_last_modified)
+            select
+                'ballast' || n, %(student)s, %(student)s, '2026-01-01 10:00Z', '2026-01-01', '2026-01-01'
+            from generate_series(1, %(rows)s) as n""",
+            """insert into insights_type (id, slug, category, visibility, is_waste)
+            values ('ba11a570-0000-4000-8000-000000000000', 'Ballast', 'Engagement', 'external', true)""",
+            """insert into insights_session
+                (id, caliper_session_id, user_id, application_id, is_proctored, date_last_modified)
+            select id, 'ballast' || n, %(student)s, %(student)s, n %% 2 = 0, '2026-01-01' from ballast""",
+            """insert into insights_insight (
+                id, session_id, insight_type_id, started_at_time, ended_at_time, reason, is_visible,
+                date_last_modified
+            )
+            select
+                id, id, 'ba11a570-0000-4000-8000-000000000000', '2026-01-01 10:00Z', '2026-01-01 10:01Z',
+                '', true, '2026-01-01'
+            from ballast""",
+            """insert into insights_review (id, insight_id, result, reviewed_at)
+            select id, id, 'TruePositive', '2026-01-02' from ballast""",
+            """insert into tb_xp_ledger
+                (id, user_id, application_id, source_event_id, value, date_generated, date_created)
+            select
+                id, %(student)s, %(student)s, 'ballast' || n, 1, '2026-01-01',
+                timestamptz '2026-01-01' + n * interval '1 day'
+            from ballast""",
         ):
+            statement = statement.replace(
+                "from ballast",
+                "from (select n, ('ba11a570-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid as id"
+                " from generate_series(1, %(rows)s) as n) as ballast",
+            )
             writer.execute(statement, {"student": STUDENT, "rows": BALLAST})
         writer.commit()
 
@@ -189,25 +229,26 @@ class History:
         if not self.pool[table]:
             return
         row = self.chance.choice(self.pool[table])
+        key = KEYS.get(table, "id")
         kind = self.chance.choices(("insert", "update", "delete", "truncate"), (8, 6, 4, 0.1))[0]
         try:
             # a savepoint: rows of subtransactions, and a failure undoes no more than itself
             with writer.transaction():
                 if kind == "insert":
                     # the id of the pool, or a new one: the same event twice, a late second score
-                    fresh = {**row, "id": f"{row['id']}'"} if isinstance(row["id"], str) else row
+                    fresh = {**row, key: another(row[key])}
                     self._insert(writer, table, self.chance.choice((row, row, fresh)))
                 elif kind == "update":
                     self._update(writer, table, row)
                 elif kind == "delete":
-                    writer.execute(f"delete from {table} where id = %s", [row["id"]])
+                    writer.execute(f"delete from {table} where {key} = %s", [row[key]])
                 else:
-                    writer.execute(f"delete from {table} where id::text not like 'ballast%'")
+                    writer.execute(f"delete from {table} where {key}::text !~ '^(ballast|ba11a570)'")
                 if self.chance.random() < 0.1:
                     raise psycopg.Rollback
         except (psycopg.errors.IntegrityError, psycopg.errors.LockNotAvailable) as error:
             kind += f" failed ({type(error).__name__})"
-        self.told.append(f"  writer {number}: {kind} {table} {row['id']}")
+        self.told.append(f"  writer {number}: {kind} {table} {row[key]}")
 
     def _insert(self, writer: psycopg.Connection, table: str, row: dict[str, Any]) -> None:
         writer.execute(
@@ -222,20 +263,22 @@ class History:
     def _update(self, writer: psycopg.Connection, table: str, row: dict[str, Any]) -> None:
         """Some columns take another row's values: marks, moments forth and back, what the row belongs to."""
         other = self.chance.choice(self.pool[table])
-        names = [name for name in row if name != "id" and self.chance.random() < 0.5]
+        key = KEYS.get(table, "id")
+        names = [name for name in row if name != key and self.chance.random() < 0.5]
         if self.chance.random() < 0.03:
-            names.append("id")
+            names.append(key)
         if names:
             writer.execute(
-                sql.SQL("update {} set {} where id = {}").format(
+                sql.SQL("update {} set {} where {} = {}").format(
                     sql.Identifier(table),
                     sql.SQL(", ").join(
                         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
                         for name in names
                     ),
+                    sql.Identifier(key),
                     sql.Placeholder("this"),
                 ),
-                {**{name: other[name] for name in names}, "this": row["id"]},
+                {**{name: other[name] for name in names}, "this": row[key]},
             )
 
 
@@ -299,7 +342,8 @@ def _score(conn: psycopg.Connection, score: str, attempt: str, given: int) -> No
 
 def _stored(conn: psycopg.Connection) -> list[tuple]:
     return conn.execute(
-        "select resource_id, attempt_id, is_correct from analytics_internal.int_attempt_stored order by 1"
+        "select resource_id, attempt_id, is_correct from analytics_internal.int_attempt_stored "
+        "inner join analytics_internal.int_attempt_stored_ids using (student_id, resource_id) order by 1"
     ).fetchall()
 
 
@@ -385,6 +429,65 @@ def test_a_transaction_that_was_open_during_a_refresh_is_not_missed(
         ("r3", "a3", True),
     ]
     assert conn.execute("select count(*) from analytics_internal.refresh_pending").fetchone() == (0,)
+
+
+def test_an_event_that_leaves_one_of_its_attempts(modes: Modes, conn: psycopg.Connection) -> None:
+    """Both attempts had their session from it; the one that it stays with says nothing of the other."""
+    for number in range(40):
+        _attempt(conn, f"a{number}", f"r{number}")
+    conn.execute(
+        """insert into caliper_event (id, type, action, generated_id, object_id, session_id, event_time)
+        select 'e' || n, 'Event', 'Used', 'a' || n, 'a' || (n + 1), 's', now()
+        from generate_series(0, 38) as n"""
+    )
+    modes.refresh(conn)
+    conn.execute("update caliper_event set object_id = 'a30' where id = 'e1'")
+    modes.refresh(conn)
+    assert not _state(conn)["caliper_event"]["is_whole"]
+    assert modes.differences(conn, ["*"]) == []
+
+
+def test_a_review_that_is_gone_confirms_an_insight(modes: Modes, conn: psycopg.Connection) -> None:
+    """Of one that nobody may see, what would bring it back is stored too; its type counts as well."""
+    conn.execute(
+        """insert into insights_type values (%(type)s, 'Idling', 'Engagement', 'external', true);
+        insert into insights_config values (%(type)s, true)""".replace("%(type)s", f"'{OTHER}'")
+    )
+    conn.execute(
+        """insert into insights_session (id, caliper_session_id, user_id, application_id, date_last_modified)
+        select md5(n::text)::uuid, 's' || n, %(student)s, %(student)s, now()
+        from generate_series(1, 40) as n""",
+        {"student": STUDENT},
+    )
+    conn.execute(
+        """insert into insights_insight
+        select id, id, %s, '2026-01-01 10:00Z', '2026-01-01 10:01Z', '', true, now() from insights_session""",
+        [OTHER],
+    )
+    conn.execute(
+        """insert into insights_review select id, id, 'TruePositive', '2026-01-02' from insights_session;
+        insert into insights_review select %s, id, 'FalsePositive', '2026-01-03'
+        from insights_session where caliper_session_id = 's7'""".replace("%s", f"'{STUDENT}'")
+    )
+
+    def seconds() -> list[tuple]:
+        modes.refresh(conn)
+        assert modes.differences(conn, ["*"]) == []
+        return conn.execute(
+            """select waste_sec from analytics_internal.int_session_insight_time_stored
+            where session_id = 's7'"""
+        ).fetchall()
+
+    assert seconds() == [(None,)]
+    conn.execute("delete from insights_review where result = 'FalsePositive'")
+    assert seconds() == [(60,)]
+    assert not _state(conn, "int_insight_stored")["insights_review"]["is_whole"]
+    conn.execute("update insights_config set requires_review = false")
+    conn.execute("delete from insights_review")
+    assert seconds() == [(60,)]
+    conn.execute("update insights_type set visibility = 'internal'")
+    assert seconds() == [(None,)]
+    assert _state(conn, "int_insight_stored")["insights_review"]["is_whole"]
 
 
 @pytest.mark.parametrize(
@@ -539,11 +642,38 @@ def test_readers_have_no_right_on_what_is_stored(
             where relnamespace = 'analytics_internal'::regnamespace and relkind = 'r'"""
         ).fetchall()
     )
-    assert rights.keys() > {*modes.scripts, "refresh_pending", "refresh_state"}
+    ids = {f"{model}_ids" for model in modes.scripts}
+    assert rights.keys() > {*modes.scripts, *ids, "refresh_pending", "refresh_state", "refresh_fill"}
     assert not any(rights.values())
     manifest = json.loads((short_tmp / "target" / "manifest.json").read_text())
     conn.execute("reset search_path")
     assert find_breaches(conn, manifest) == []
+
+
+def _stop_the_first_fill(demo: psycopg.Connection) -> dict[str, Any]:
+    """Has the table of attempts refuse a student in the middle; gives an attempt of the first one."""
+    demo.execute(
+        """set search_path = analytics_internal;
+        create table int_attempt_stored as
+        select student_id, resource_id, session_id, date, start_time, end_time, duration_sec, is_correct
+        from int_attempt_live with no data;
+        do $$
+        begin
+            execute format(
+                'alter table int_attempt_stored add constraint stop check (student_id <> %L)',
+                (
+                    select percentile_disc(0.6) within group (order by student_id)
+                    from int_attempt_live
+                )
+            );
+        end
+        $$;
+        reset search_path"""
+    )
+    (row,) = demo.execute(
+        "select to_jsonb(caliper_attempt) from operational.caliper_attempt order by assignee_id limit 1"
+    ).fetchone()
+    return row
 
 
 def test_dbt_itself(
@@ -564,7 +694,8 @@ def test_dbt_itself(
         def views() -> list[tuple]:
             return demo.execute(
                 """select relname, oid from pg_catalog.pg_class where relkind = 'v'
-                and relname in ('int_attempts', 'int_xp_entry', 'attempts', 'students_xp') order by 1"""
+                and relname in ('int_attempts', 'int_students_xp', 'int_sessions', 'attempts', 'students_xp')
+                order by 1"""
             ).fetchall()
 
         def rows(dataset: str) -> list[tuple]:
@@ -572,10 +703,39 @@ def test_dbt_itself(
             return sorted(demo.execute(f"select {dataset}::text from analytics.{dataset}").fetchall())
 
         live_views, live_rows = views(), {name: rows(name) for name in modes.datasets}
-        dbt(database, "build", *above_stored, *STORED)
-        assert {name: rows(name) for name in modes.datasets} == live_rows
+        small_batches = ("--vars", "{stored_facts: true, stored_fill_rows: 400}")
+        gone = _stop_the_first_fill(demo)
+        stopped = dbt(database, "run", "--select", "2+int_attempt_stored+", *small_batches, check=False)
+        assert stopped.returncode != 0 and "int_attempt_stored: batch 1 of" in stopped.stdout
+        assert views() == live_views and {name: rows(name) for name in modes.datasets} == live_rows
+        filled = demo.execute("select count(rows), count(*) from analytics_internal.refresh_fill").fetchone()
+        assert 1 < filled[0] < filled[1] - 1, filled
+
+        demo.execute("delete from operational.caliper_attempt where id = %s", [gone["id"]])
+        demo.execute("alter table analytics_internal.int_attempt_stored drop constraint stop")
+        said = dbt(database, "build", *above_stored, *small_batches).stdout
+        assert f"int_attempt_stored: the first fill goes on after {filled[0]} of {filled[1]} batches" in said
+        assert f"int_attempt_stored: batch {filled[1]} of {filled[1]}" in said
+        assert "int_session_stored: batch" in said and "int_insight_stored: batch" in said
+        assert demo.execute("select from analytics_internal.refresh_fill").fetchall() == []
+        columns = "student_id, resource_id, session_id, date, start_time, end_time, duration_sec, is_correct"
+        (stored,), (different,) = demo.execute(
+            f"""select count(*) from analytics_internal.int_attempt_stored
+            union all
+            select count(*) from (
+                (select {columns} from analytics_internal.int_attempt_live)
+                except all (select {columns} from analytics_internal.int_attempt_stored)
+            ) as missing"""
+        ).fetchall()
+        assert (different, stored) == (0, _state(demo)["caliper_event"]["added_rows"])
         assert _state(demo)["caliper_event"]["is_whole"]
 
+        names = ", ".join(gone)
+        demo.execute(
+            f"insert into operational.caliper_attempt ({names}) select {names} "
+            "from jsonb_populate_record(null::operational.caliper_attempt, %s)",
+            [json.dumps(gone)],
+        )
         dbt(database, "run", *above_stored, *STORED, "--full-refresh")
         state = _state(demo)["caliper_event"]
         assert state["removed_rows"] == state["added_rows"] > 1000
@@ -595,9 +755,11 @@ def test_dbt_itself(
         assert _state(demo)["caliper_event"]["is_whole"]
         assert rows("attempts") != live_rows["attempts"]
 
-        of_the_time_zone = "int_attempt_live int_aggregated_session_attempts stg_tb_xp_ledger"
-        back = f"{of_the_time_zone} int_xp_entry_live int_attempts int_xp_entry"
-        dbt(database, "run", "--select", back)
+        of_the_time_zone = (
+            "int_attempt_live int_aggregated_session_attempts stg_tb_xp_ledger stg_caliper_session"
+        )
+        behind = "int_attempts int_sessions int_students_xp int_confirmed_insight int_session_insight_time"
+        dbt(database, "run", "--select", f"{of_the_time_zone} {behind} students_xp")
         assert {name: rows(name) for name in modes.datasets} == live_rows
         assert views() == live_views
 
@@ -607,9 +769,9 @@ def test_what_an_earlier_version_read_changes_with_is_removed(
 ) -> None:
     """Its slot is an administrator's: each run warns of it, in either mode, until it is dropped."""
     database = new_database("modes_demo", template=demo_database)
-    only_stored = ("run", "--select", "int_xp_entry_stored", *STORED)
+    only_stored = ("run", "--select", "int_xp_total_stored", *STORED)
     with psycopg.connect(embedded_server.dsn(database), autocommit=True) as demo:
-        dbt(database, "run", "--select", "2+int_xp_entry_stored", *STORED)
+        dbt(database, "run", "--select", "2+int_xp_total_stored", *STORED)
         demo.execute(
             """set search_path = analytics_internal;
             create table refresh_log (slot_name name primary key, log_id uuid not null, collected_to pg_lsn);
@@ -619,24 +781,44 @@ def test_what_an_earlier_version_read_changes_with_is_removed(
             create function collect_changes(name, jsonb, integer) returns void language sql return null;
             alter table refresh_state add column feed text;
             update refresh_state set feed = 'the log';
-            insert into refresh_log values ('modes_slot', gen_random_uuid(), '0/0')"""
+            insert into refresh_log values ('modes_slot', gen_random_uuid(), '0/0');
+            -- and how it stored facts: with the ids of their sources, and XP as entries
+            alter table int_xp_total_stored add column xp_ledger_id uuid;
+            drop table int_xp_total_stored_ids;
+            create table int_xp_entry_stored as table int_xp_total_stored;
+            create view reads_entries as table int_xp_entry_stored"""
         )
         demo.execute("select pg_create_physical_replication_slot('modes_slot')")
         try:
             drop = "select pg_drop_replication_slot('modes_slot');"
-            assert drop in dbt(database, *only_stored).stdout
-            assert {row["is_whole"] for row in _state(demo, "int_xp_entry_stored").values()} == {True}
+            said = dbt(database, *only_stored).stdout
+            assert drop in said and "int_xp_total_stored has other columns than before" in said
+            demo.execute("drop view reads_entries")
+            assert {row["is_whole"] for row in _state(demo, "int_xp_total_stored").values()} == {True}
             assert drop in dbt(database, "run", "--select", "students").stdout
         finally:
             demo.execute("select pg_drop_replication_slot('modes_slot')")
         assert "slot" not in dbt(database, *only_stored).stdout
-        assert {row["is_whole"] for row in _state(demo, "int_xp_entry_stored").values()} == {False}
+        assert {row["is_whole"] for row in _state(demo, "int_xp_total_stored").values()} == {False}
         left = demo.execute(
             """select relname from pg_class
-            where relnamespace = 'analytics_internal'::regnamespace and relname ~ '^refresh_(log|change)'
+            where
+                relnamespace = 'analytics_internal'::regnamespace
+                and relname ~ '^refresh_(log|change)|int_xp_entry_stored'
             union all
             select proname from pg_proc
             where pronamespace = 'analytics_internal'::regnamespace and proname ~ 'change'"""
         ).fetchall()
         assert left == []
-        assert "feed" not in _state(demo, "int_xp_entry_stored")["caliper_event"]
+        totals, ids, live, taken_out = demo.execute(
+            """select
+                (select count(*) from int_xp_total_stored),
+                (select count(*) from int_xp_total_stored_ids),
+                (select count(*) from int_xp_total_live),
+                (
+                    select count(*) from pg_attribute
+                    where attrelid = 'int_xp_total_stored'::regclass and attname = 'xp_ledger_id'
+                )"""
+        ).fetchone()
+        assert (totals, ids, taken_out) == (live, live, 0)
+        assert "feed" not in _state(demo, "int_xp_total_stored")["caliper_event"]

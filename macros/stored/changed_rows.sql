@@ -3,17 +3,17 @@
     new or corrected since the last refresh. is_unsettled marks those of transactions that may still have others
     running beside them. When every row is recomputed, the unsettled ones are all that is looked for.
 -#}
-{% macro find_changed_rows(stored, source_name, id) %}
-    create temporary table changed_{{ source_name }} on commit drop as
+{% macro find_changed_rows(stored, source) %}
+    create temporary table changed_{{ source.name }} on commit drop as
     select
-        {{ id }},
+        {{ source.row_id }} as row_id,
         false as is_unsettled
-    from refresh_row
+    from {{ source.relation }}
     with no data;
     select case when is_whole then this_horizon_age else refresh_source.since_age end
     into since_age
     from refresh_source
-    where refresh_source.source_name = '{{ source_name }}' and refresh_source.fingerprint is not null;
+    where refresh_source.source_name = '{{ source.name }}' and refresh_source.fingerprint is not null;
     if found then
         -- counted with the same pass: count(*) alone would go through an index, and from there to every row
         -- of a page that was not vacuumed yet
@@ -21,22 +21,22 @@
             count(*),
             count(*) filter (where {{ is_changed('source', 'since_age') }})
         into total, changed
-        from {{ relation_of_source(source_name) }} as source;
+        from {{ source.relation }} as source;
         if changed > 0 then
-            insert into changed_{{ source_name }} ({{ id }}, is_unsettled)
+            insert into changed_{{ source.name }} (row_id, is_unsettled)
             select
-                source.id,
+                source.{{ source.row_id }},
                 {{ is_changed('source', 'this_horizon_age') }}
-            from {{ relation_of_source(source_name) }} as source
+            from {{ source.relation }} as source
             where {{ is_changed('source', 'since_age') }};
         end if;
         update refresh_source
         set
-            settled_rows = total - (select count(*) from changed_{{ source_name }} as changed_row where changed_row.is_unsettled),
+            settled_rows = total - (select count(*) from changed_{{ source.name }} as changed_row where changed_row.is_unsettled),
             changed_rows = changed,
             lost_rows = refresh_source.last_settled_rows - (total - changed)
-        where refresh_source.source_name = '{{ source_name }}';
-        analyze changed_{{ source_name }};
+        where refresh_source.source_name = '{{ source.name }}';
+        analyze changed_{{ source.name }};
     end if;
 {% endmacro %}
 
@@ -76,27 +76,27 @@
 
 
 {#- PL/pgSQL of a refresh: adds the keys that the changed rows of an operational table affect, also in origin_<source>. -#}
-{% macro find_keys_of_changed_rows(stored, source_name, id) %}
-    create temporary table origin_{{ source_name }} on commit drop as
+{% macro find_keys_of_changed_rows(stored, source) %}
+    create temporary table origin_{{ source.name }} on commit drop as
     select
         {{ qualified('origin', stored.key) }},
-        changed_row.{{ id }} as row_id,
+        changed_row.row_id,
         changed_row.is_unsettled
-    from changed_{{ source_name }} as changed_row
+    from changed_{{ source.name }} as changed_row
     cross join lateral (
         select {{ stored.key_list }}
         from {{ stored.origins }} as of_row
-        where of_row.{{ id }} = changed_row.{{ id }}
+        where of_row.{{ source.id }} = changed_row.row_id
         -- one at a time, by index
         offset 0
     ) as origin
     where changed_row.is_unsettled or not is_whole;
-    analyze origin_{{ source_name }};
+    analyze origin_{{ source.name }};
     insert into refresh_key ({{ stored.key_list }}, is_unsettled)
     select
         {{ stored.key_list }},
         is_unsettled
-    from origin_{{ source_name }};
+    from origin_{{ source.name }};
 {% endmacro %}
 
 
@@ -104,38 +104,44 @@
     PL/pgSQL of a refresh: adds the keys of stored rows whose row in an operational table is gone or was
     replaced by a newer version that no longer affects the key.
 -#}
-{% macro find_keys_of_lost_rows(stored, source_name, id) %}
+{% macro find_keys_of_lost_rows(stored, source) %}
     if not is_whole then
         select refresh_source.lost_rows, refresh_source.since_age
         into lost, since_age
         from refresh_source
-        where refresh_source.source_name = '{{ source_name }}';
+        where refresh_source.source_name = '{{ source.name }}';
+        {%- if source.affects_one %}
         -- a stored row that uses a row which is among the changed ones: corrected, and looked at already.
         -- Those noted last time were not counted then.
         select lost - count(distinct origin.row_id)
         into lost
-        from origin_{{ source_name }} as origin
-        inner join {{ stored.relation }} as stored
+        from origin_{{ source.name }} as origin
+        inner join {{ stored.ids }} as used
             on
-                {{ same_columns('origin', 'stored', stored.key) }}
-                and origin.row_id = stored.{{ id }}
+                {{ same_columns('origin', 'used', stored.key) }}
+                and origin.row_id = {{ 'any(used.' ~ source.used ~ ')' if source.is_list else 'used.' ~ source.used }}
         where not exists (
             select
             from noted_key
             where {{ same_columns('noted_key', 'origin', stored.key) }}
         );
-        if lost <> 0 then
+        {%- endif %}
+        if lost <> 0 or is_filled then
             insert into refresh_key ({{ stored.key_list }}, is_unsettled)
             select
-                {{ qualified('stored', stored.key) }},
+                {{ qualified('used', stored.key) }},
                 false
-            from {{ stored.relation }} as stored
+            from {{ stored.ids }} as used
+            {%- if source.is_list %}
+            cross join lateral unnest(used.{{ source.used }}) as used_row (row_id)
+            {%- endif %}
+            {%- set row_id = 'used_row.row_id' if source.is_list else 'used.' ~ source.used %}
             where
-                stored.{{ id }} is not null
+                {{ row_id }} is not null
                 and not exists (
                     select
-                    from {{ relation_of_source(source_name) }} as source
-                    where source.id = stored.{{ id }} and not ({{ is_changed('source', 'since_age') }})
+                    from {{ source.relation }} as source
+                    where source.{{ source.row_id }} = {{ row_id }} and not ({{ is_changed('source', 'since_age') }})
                 );
         end if;
     end if;

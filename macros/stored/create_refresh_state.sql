@@ -6,6 +6,7 @@
 {% macro create_refresh_state() %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         {%- do remove_change_log() -%}
+        {%- do drop_stored_entries() -%}
         {%- if var('stored_facts') -%}
             {%- call statement('refresh_state') -%}
                 create table if not exists {{ internal_schema() }}.refresh_state (
@@ -23,13 +24,37 @@
                     removed_rows bigint not null,
                     added_rows bigint not null,
                     is_whole boolean not null,
-                    refreshed_at timestamptz not null,
+                    -- null while the table is filled for the first time
+                    refreshed_at timestamptz,
                     primary key (model_name, source_name)
                 );
                 create table if not exists {{ internal_schema() }}.refresh_pending (
                     model_name text not null,
                     row_key jsonb not null
                 );
+                -- the batches of a first fill that is under way: the students of each, as text
+                create table if not exists {{ internal_schema() }}.refresh_fill (
+                    model_name text not null,
+                    batch integer not null,
+                    first_student text,
+                    next_student text,
+                    -- that were written; null until then
+                    rows bigint,
+                    primary key (model_name, batch)
+                );
+                do $earlier$
+                begin
+                    if exists (
+                        select from pg_catalog.pg_attribute
+                        where
+                            attrelid = '{{ internal_schema() }}.refresh_state'::regclass
+                            and attname = 'refreshed_at'
+                            and attnotnull
+                    ) then
+                        alter table {{ internal_schema() }}.refresh_state alter column refreshed_at drop not null;
+                    end if;
+                end
+                $earlier$;
             {%- endcall -%}
             {%- do adapter.commit() -%}
         {%- endif -%}
@@ -76,6 +101,32 @@
             {%- if not slots %}
             drop table {{ refresh_log }};
             {%- endif %}
+        {%- endcall -%}
+        {%- do adapter.commit() -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{#-
+    Version 0.1 stored XP entries, where totals are stored now. The table goes as soon as no view reads it any more,
+    which is in the run after the first one of this version.
+-#}
+{% macro drop_stored_entries() %}
+    {%- set schema = generate_schema_name('internal', none) -%}
+    {%- set entries = load_relation(api.Relation.create(database=target.dbname, schema=schema, identifier='int_xp_entry_stored')) -%}
+    {%- if entries -%}
+        {%- call statement('stored_entries') -%}
+            do $entries$
+            begin
+                drop table {{ entries }};
+                if to_regclass('{{ internal_schema() }}.refresh_state') is not null then
+                    delete from {{ internal_schema() }}.refresh_state where model_name = 'int_xp_entry_stored';
+                    delete from {{ internal_schema() }}.refresh_pending where model_name = 'int_xp_entry_stored';
+                end if;
+            exception when dependent_objects_still_exist then
+                null;
+            end
+            $entries$;
         {%- endcall -%}
         {%- do adapter.commit() -%}
     {%- endif -%}

@@ -10,8 +10,8 @@
 
     source (source_name, relation) as (
         values
-        {%- for source_name in stored.made_from %}
-        ({{ dbt.string_literal(source_name) }}, '{{ relation_of_source(source_name) }}'::regclass::oid){{ ',' if not loop.last }}
+        {%- for source in stored.sources %}
+        ({{ dbt.string_literal(source.name) }}, '{{ source.relation }}'::regclass::oid){{ ',' if not loop.last }}
         {%- endfor %}
     ),
 
@@ -29,6 +29,10 @@
                         (select fingerprint from definition),
                         (select oid from pg_catalog.pg_database where datname = current_database()),
                         '{{ stored.relation }}'::regclass::oid,
+                        '{{ stored.ids }}'::regclass::oid,
+                        {%- for name in stored.whole_by %}
+                        (select coalesce(md5(string_agg(small::text, ',' order by small::text)), 'empty') from {{ relation_of_source(name) }} as small),
+                        {%- endfor %}
                         string_agg(part.relation::text, ',' order by part.relation)
                     ))
             end as fingerprint
@@ -97,16 +101,22 @@ view_below (oid) as (
 {%- endmacro %}
 
 
-{#- PL/pgSQL of a refresh: writes down how far it has read, and the keys that the next one must recompute again. -#}
-{% macro note_refresh(stored) %}
+{#- PL/pgSQL: writes down how far the sources were read, in one snapshot. -#}
+{% macro note_state(stored, refreshed_at='now()') %}
     delete from {{ stored.state }} where model_name = {{ stored.name }};
     insert into {{ stored.state }} (
         model_name, source_name, fingerprint, horizon, settled_rows, changed_rows, removed_rows, added_rows, is_whole, refreshed_at
     )
     select
-        {{ stored.name }}, source_name, fingerprint, this_horizon, settled_rows, changed_rows, removed, added, is_whole, now()
+        {{ stored.name }}, source_name, fingerprint, this_horizon, settled_rows, changed_rows, removed, added, is_whole, {{ refreshed_at }}
     from refresh_source;
+{% endmacro %}
 
+
+{#- PL/pgSQL of a refresh: writes down how far it has read, and the keys that the next one must recompute again. -#}
+{% macro note_refresh(stored) %}
+    {{ note_state(stored) }}
+    delete from {{ stored.fill }} where model_name = {{ stored.name }};
     delete from {{ stored.pending }} where model_name = {{ stored.name }};
     insert into {{ stored.pending }} (model_name, row_key)
     select distinct

@@ -2,16 +2,20 @@
     SQL that brings a stored table to what its model's query gives now, in one transaction: readers see
     the state before or the state after, and a refresh that fails leaves the state before.
 
-    relation: the table; made, with an index on its key, when it is not there
-    names:    its columns
-    sql:      the model's query, the live rows
-    The model's config says the rest:
-    unique_key: the columns that name a row. The first is the student, in whose order rows are stored
-    meta.made_from: {source: column}: the operational tables that the rows are made from, each with an
-        `id`, and the stored column that holds the id of the source's row which a stored row uses
-    meta.live:      the model that the query selects from
-    meta.origins:   the model that says which keys a source's row affects: the key's columns, and one
-        column of that name for each source
+    stored: what stored_model says of the model; its tables are there (make_stored_tables)
+    The model's config says the rest, in meta:
+    key:       the columns that name what is recomputed together, a row or several; never null
+    order:     the columns in whose order rows are written: the student first, then time
+    indexes:   lists of columns, each of which gets an index; one on the key is there anyway
+    live:      the model that the query selects from. It also has a column for each of made_from
+    made_from: {source: column of live}: what the rows are made from: an operational table, or another stored model
+               with one column in its key. The column holds the id of the source's row that a row uses; one whose
+               name ends in _ids, a list of them. They are in a table of their own, which no reader's query touches
+    origins:   the model that says which keys a source's row affects: the columns of the key, and for each source one of
+               that name, without the s of a list
+    affects_several: sources of which a row says itself which keys it affects, and says several
+    whole_by:  small operational tables: when one has other rows than before, everything is recomputed
+    students:  the model whose student_id says which students there are, for the first fill
 
     How changes are found. The operational tables have no triggers of ours, nor an index on
     the time of a change, and their own timestamps say little: clients' clocks differ, corrections keep
@@ -35,8 +39,7 @@
     view or a foreign table, or hides rows from the deploying role by a policy; and where more than a
     fifth of the rows changed. --full-refresh does so and also writes every row again, in order.
 -#}
-{% macro refresh_stored_rows(relation, names, sql) %}
-    {%- set stored = stored_model(relation, names) -%}
+{% macro refresh_stored_rows(stored) %}
 set transaction isolation level repeatable read;
 -- nobody else's objects are taken for ours or for Postgres's, and view definitions read the same every time
 set local search_path = pg_catalog, pg_temp;
@@ -51,29 +54,32 @@ declare
     is_rewrite boolean := {{ 'true' if should_full_refresh() else 'false' }};
     -- every row is recomputed, or only those of the keys that changes affect
     is_whole boolean;
+    -- the table was filled in batches, while rows went and came: see fill_stored_rows
+    is_filled constant boolean := exists (select from {{ stored.fill }} where model_name = {{ stored.name }});
     since_age integer;
     changed bigint;
     total bigint;
     lost bigint;
-    found_columns text;
-    wanted_columns text;
     removed bigint := 0;
     added bigint := 0;
 begin
-    {{ make_stored_table(stored, sql) }}
-    is_rewrite := is_rewrite or not exists (select from {{ stored.relation }});
+    create temporary table refresh_row on commit drop as
+    select {{ stored.all_columns | join(', ') }}
+    from {{ stored.live }}
+    with no data;
+    is_rewrite := (is_rewrite or not exists (select from {{ stored.relation }})) and not is_filled;
 
     {{ read_last_refresh(stored) }}
     is_whole := is_rewrite or exists (select from refresh_source where refresh_source.since_age is null);
-    {% for source_name, id in stored.made_from.items() %}
-    {{ find_changed_rows(stored, source_name, id) }}
+    {% for source in stored.sources %}
+    {{ find_changed_rows(stored, source) }}
     {% endfor %}
     is_whole := is_whole or (select sum(changed_rows) * 5 > sum(settled_rows + changed_rows) from refresh_source);
 
     {{ find_noted_keys(stored) }}
-    {% for source_name, id in stored.made_from.items() %}
-    {{ find_keys_of_changed_rows(stored, source_name, id) }}
-    {{ find_keys_of_lost_rows(stored, source_name, id) }}
+    {% for source in stored.sources %}
+    {{ find_keys_of_changed_rows(stored, source) }}
+    {{ find_keys_of_lost_rows(stored, source) }}
     {% endfor %}
 
     if is_rewrite then
@@ -86,9 +92,16 @@ begin
         {{ write_differences(stored) }}
     end if;
 
+    if is_filled then
+        is_whole := true;
+        select added + sum(rows) into added from {{ stored.fill }} where model_name = {{ stored.name }};
+    end if;
     {{ note_refresh(stored) }}
     if removed + added > 0 then
         analyze {{ stored.relation }};
+    end if;
+    if is_whole or is_filled then
+        analyze {{ stored.ids }};
     end if;
 end
 $refresh$;
@@ -98,23 +111,44 @@ $refresh$;
 {#- A dictionary of what the parts of a refresh need to know about the stored model. -#}
 {% macro stored_model(relation, names) %}
     {%- set meta = config.require('meta') -%}
-    {%- set key = config.require('unique_key') -%}
-    {%- set same_row = [same_columns('recomputed', 'stored', key)] -%}
-    {%- for name in names if name not in key -%}
-        {%- do same_row.append('recomputed.' ~ name ~ ' is not distinct from stored.' ~ name) -%}
+    {%- set sources = [] -%}
+    {%- set id_names = [] -%}
+    {%- for name, used in meta['made_from'].items() -%}
+        {%- set is_list = used.endswith('_ids') -%}
+        {%- set id = used[:-1] if is_list else used -%}
+        {%- set operational = relation_of_source(name) -%}
+        {%- do sources.append({
+            'name': name,
+            'relation': operational or relation_of_model(name),
+            'row_id': 'id' if operational else id,
+            'id': id,
+            'used': used,
+            'is_list': is_list,
+            'affects_one': name not in meta.get('affects_several', []),
+        }) -%}
+        {%- if used not in meta['key'] -%}
+            {%- do id_names.append(used) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return({
         'relation': relation,
+        'ids': relation.incorporate(path={'identifier': relation.identifier ~ '_ids'}),
         'name': dbt.string_literal(model['name']),
         'columns': names,
         'column_list': names | join(', '),
-        'key': key,
-        'key_list': key | join(', '),
-        'same_row': same_row | join(' and '),
-        'made_from': meta['made_from'],
-        'live': relation_of_model(model['depends_on']['nodes'], meta['live']),
-        'origins': relation_of_model(model['depends_on']['nodes'], meta['origins']),
+        'key': meta['key'],
+        'key_list': meta['key'] | join(', '),
+        'ids_columns': meta['key'] + id_names,
+        'all_columns': names + (id_names | reject('in', names) | list),
+        'order_list': (meta['order'] + meta['key']) | unique | join(', '),
+        'indexes': [meta['key']] + meta.get('indexes', []),
+        'sources': sources,
+        'whole_by': meta.get('whole_by', []),
+        'live': relation_of_model(meta['live']),
+        'origins': relation_of_model(meta['origins']),
+        'students': relation_of_model(meta['students']) if 'students' in meta,
         'state': internal_schema() ~ '.refresh_state',
         'pending': internal_schema() ~ '.refresh_pending',
+        'fill': internal_schema() ~ '.refresh_fill',
     }) }}
 {% endmacro %}

@@ -1,62 +1,148 @@
 {#-
-    PL/pgSQL of a refresh: makes the stored table and its index where they are missing, and the temporary
-    table refresh_row, of the same columns, for recomputed rows. A table that has other columns than the
-    model has now is an error: views stand on it, so it is not swapped from under them.
+    SQL that makes the two tables of a stored model, with their indexes, where they are missing: the rows that
+    readers' views stand on, and beside them, for each row, the ids of the source rows that it is made of.
+    The first is never swapped from under the views: columns that the model has no longer are dropped from it, and
+    new ones added, for the refresh to fill. Where a view reads a column that would go,
+    or that has another type now, that is an error.
 -#}
-{% macro make_stored_table(stored, sql) %}
+{% macro make_stored_tables(stored) %}
+set local search_path = pg_catalog, pg_temp;
+set local lock_timeout = '{{ var('deploy_lock_seconds') | int }}s';
+do $tables$
+declare
+    found_columns text;
+    wanted_columns text;
+    alterations text;
+begin
     create table if not exists {{ stored.relation }} as
-    {{ sql }}
+    select {{ stored.column_list }}
+    from {{ stored.live }}
     with no data;
-    create index if not exists {{ adapter.quote(stored.relation.identifier ~ '_key') }} on {{ stored.relation }} ({{ stored.key_list }});
-    create temporary table refresh_row on commit drop as
-    {{ sql }}
+    create temporary table wanted_row on commit drop as
+    select {{ stored.all_columns | join(', ') }}
+    from {{ stored.live }}
     with no data;
-
-    select
-        string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum)
-        filter (where attrelid = '{{ stored.relation }}'::regclass),
-        string_agg(format('%I %s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum)
-        filter (where attrelid = 'pg_temp.refresh_row'::regclass)
-    into found_columns, wanted_columns
-    from pg_catalog.pg_attribute
-    where attrelid in ('{{ stored.relation }}'::regclass, 'pg_temp.refresh_row'::regclass) and attnum > 0 and not attisdropped;
-    if found_columns <> wanted_columns then
-        raise exception using
-            message = format(
-                '%s was made with other columns than the model has now: %s, not %s',
-                '{{ stored.relation }}', found_columns, wanted_columns
-            ),
-            hint = 'It was left as it is. To have it recreated, run with stored_facts: false, drop the table, and run as now.';
+    {{ compare_columns(stored.relation, stored.columns) }}
+    if alterations is not null then
+        begin
+            execute 'alter table {{ stored.relation }} ' || alterations;
+        exception when dependent_objects_still_exist then
+            raise exception using
+                message = format(
+                    '%s was made with other columns than the model has now: %s, not %s',
+                    '{{ stored.relation }}', found_columns, wanted_columns
+                ),
+                hint = 'It was left as it is. To have it recreated, run with stored_facts: false, drop the table, and run as now.';
+        end;
     end if;
+    {%- for columns in stored.indexes %}
+    create index if not exists {{ adapter.quote(stored.relation.identifier ~ '_' ~ ('key' if loop.first else columns | join('_'))) }}
+    on {{ stored.relation }} ({{ columns | join(', ') }});
+    {%- endfor %}
+
+    -- nothing reads these but the refresh
+    if to_regclass('{{ stored.ids }}') is not null then
+        {{ compare_columns(stored.ids, stored.ids_columns) }}
+        if alterations is not null then
+            drop table {{ stored.ids }};
+        end if;
+    end if;
+    create table if not exists {{ stored.ids }} as
+    select {{ stored.ids_columns | join(', ') }}
+    from {{ stored.live }}
+    with no data;
+    create index if not exists {{ adapter.quote(stored.ids.identifier ~ '_key') }} on {{ stored.ids }} ({{ stored.key_list }});
+end
+$tables$;
 {% endmacro %}
 
 
-{#- PL/pgSQL of a refresh: empties the stored table and writes every row again, in order. -#}
+{#-
+    PL/pgSQL: found_columns and wanted_columns, the columns of a table and those that it should have, with their
+    types, and alterations, the clauses of ALTER TABLE that make one of the other; null where there is nothing to do.
+    The order of columns is left: everything names them.
+-#}
+{% macro compare_columns(relation, columns) %}
+    with attribute as (
+        select
+            attname,
+            attnum,
+            attrelid = '{{ relation }}'::regclass as is_found,
+            format_type(atttypid, atttypmod) as type_name
+        from pg_catalog.pg_attribute
+        where
+            attnum > 0
+            and not attisdropped
+            and (
+                attrelid = '{{ relation }}'::regclass
+                or attrelid = 'pg_temp.wanted_row'::regclass and attname = any('{ {{- columns | join(', ') -}} }'::name[])
+            )
+    )
+
+    select
+        string_agg(format('%I %s', found.attname, found.type_name), ', ' order by found.attnum),
+        string_agg(format('%I %s', wanted.attname, wanted.type_name), ', ' order by wanted.attnum),
+        string_agg(
+            case
+                when wanted.attname is null then format('drop column %I', found.attname)
+                when found.attname is null then format('add column %I %s', wanted.attname, wanted.type_name)
+                when found.type_name <> wanted.type_name
+                    then format('drop column %1$I, add column %1$I %2$s', wanted.attname, wanted.type_name)
+            end,
+            ', '
+        )
+    into found_columns, wanted_columns, alterations
+    from (select * from attribute where is_found) as found
+    full join (select * from attribute where not is_found) as wanted on found.attname = wanted.attname;
+{% endmacro %}
+
+
+{#- PL/pgSQL of a refresh: empties the stored tables and writes every row again, in order. -#}
 {% macro rewrite_every_row(stored) %}
         delete from {{ stored.relation }};
         get diagnostics removed = row_count;
+        delete from {{ stored.ids }};
+        {{ compute_rows(stored) }}
+        {{ write_computed_rows(stored) }}
+{% endmacro %}
+
+
+{#- PL/pgSQL: refresh_row, the rows that the model's query gives now; all of them, or those of some students. -#}
+{% macro compute_rows(stored, where='') %}
+        insert into refresh_row ({{ stored.all_columns | join(', ') }})
+        select {{ stored.all_columns | join(', ') }}
+        from {{ stored.live }}
+        {{ where }};
+{% endmacro %}
+
+
+{#- PL/pgSQL: writes what is in refresh_row into stored tables that have none of it. -#}
+{% macro write_computed_rows(stored) %}
         insert into {{ stored.relation }} ({{ stored.column_list }})
         select {{ stored.column_list }}
-        from {{ stored.live }}
-        order by {{ stored.key_list }};
+        from refresh_row
+        order by {{ stored.order_list }};
         get diagnostics added = row_count;
+        insert into {{ stored.ids }} ({{ stored.ids_columns | join(', ') }})
+        select {{ stored.ids_columns | join(', ') }}
+        from refresh_row
+        order by {{ stored.key_list }};
 {% endmacro %}
 
 
 {#- PL/pgSQL of a refresh: recomputes every row, and removes the stored rows that are not among them. -#}
 {% macro recompute_every_row(stored) %}
-        insert into refresh_row ({{ stored.column_list }})
-        select {{ stored.column_list }}
-        from {{ stored.live }};
+        {{ compute_rows(stored) }}
         analyze refresh_row;
-
-        delete from {{ stored.relation }} as stored
+        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        delete from {{ relation }} as stored
         where not exists (
             select
             from refresh_row as recomputed
-            where {{ stored.same_row }}
+            where {{ same_row('recomputed', 'stored', stored.key, columns) }}
         );
         get diagnostics removed = row_count;
+        {% endfor %}
 {% endmacro %}
 
 
@@ -64,22 +150,22 @@
 {% macro recompute_rows_of_keys(stored) %}
         analyze refresh_key;
 
-        insert into refresh_row ({{ stored.column_list }})
+        insert into refresh_row ({{ stored.all_columns | join(', ') }})
         select
-            {{ qualified('live', stored.columns) }}
+            {{ qualified('live', stored.all_columns) }}
         from (
             select distinct {{ stored.key_list }}
             from refresh_key
         ) as wanted
         cross join lateral (
-            select {{ stored.column_list }}
+            select {{ stored.all_columns | join(', ') }}
             from {{ stored.live }} as of_key
             where {{ same_columns('of_key', 'wanted', stored.key) }}
             offset 0
         ) as live;
         analyze refresh_row;
-
-        delete from {{ stored.relation }} as stored
+        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        delete from {{ relation }} as stored
         using (
             select distinct {{ stored.key_list }}
             from refresh_key
@@ -89,22 +175,25 @@
             and not exists (
                 select
                 from refresh_row as recomputed
-                where {{ stored.same_row }}
+                where {{ same_row('recomputed', 'stored', stored.key, columns) }}
             );
         get diagnostics removed = row_count;
+        {% endfor %}
 {% endmacro %}
 
 
 {#- PL/pgSQL of a refresh: writes the recomputed rows that are not stored as they are. -#}
 {% macro write_differences(stored) %}
-        insert into {{ stored.relation }} ({{ stored.column_list }})
-        select {{ stored.column_list }}
+        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        insert into {{ relation }} ({{ columns | join(', ') }})
+        select {{ columns | join(', ') }}
         from refresh_row as recomputed
         where not exists (
             select
-            from {{ stored.relation }} as stored
-            where {{ stored.same_row }}
+            from {{ relation }} as stored
+            where {{ same_row('recomputed', 'stored', stored.key, columns) }}
         )
-        order by {{ stored.key_list }};
+        order by {{ stored.order_list if not loop.first else stored.key_list }};
         get diagnostics added = row_count;
+        {% endfor %}
 {% endmacro %}

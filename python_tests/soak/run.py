@@ -44,7 +44,7 @@ from timeback_analytics.server import EmbeddedServer
 DATABASE = "soak"
 CHANGING_MODEL = "int_students"
 """A model behind many datasets, whose columns change."""
-AT_A_REFRESH = ("int_attempt_stored", "int_xp_entry_stored")
+AT_A_REFRESH = ("int_attempt_stored", "int_xp_total_stored", "int_insight_stored")
 """Texts of statements with which a run brings stored facts up to date."""
 
 

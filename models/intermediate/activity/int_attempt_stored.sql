@@ -1,11 +1,13 @@
--- int_attempt_live as of the last run, a row a student and resource, in the order of students: what the
--- scope fetches of one student lies together. Which attempts, scores and events affect which rows is
--- in int_attempt_origin.
+-- int_attempt_live as of the last run, a row a student and resource, in the order of students, then time: what
+-- the scope fetches of one student lies together. Which attempts, scores and events affect which rows is in
+-- int_attempt_origin.
 {{ config(
     enabled=var('stored_facts'),
     materialized='incremental',
-    unique_key=['student_id', 'resource_id'],
     meta={
+        'key': ['student_id', 'resource_id'],
+        'order': ['student_id', 'start_time'],
+        'indexes': [['session_id']],
         'live': 'int_attempt_live',
         'origins': 'int_attempt_origin',
         'made_from': {
@@ -13,6 +15,8 @@
             'caliper_score': 'score_id',
             'caliper_event': 'event_id',
         },
+        'affects_several': ['caliper_event'],
+        'students': 'stg_caliper_attempt',
     }
 ) }}
 -- depends_on: {{ ref('int_attempt_origin') }}
@@ -24,8 +28,5 @@ select
     start_time,
     end_time,
     duration_sec,
-    is_correct,
-    attempt_id,
-    score_id,
-    event_id
+    is_correct
 from {{ ref('int_attempt_live') }}

@@ -1,21 +1,12 @@
--- Sessions with their flags. More than one insights_session of a session never multiplies its row: a
--- flag is true when it is true on any of them.
+-- Sessions with their flags: worked out now, or as the last run stored them, by the dbt var stored_facts.
 select
-    session.session_id as id,
-    session.student_id,
-    session.learning_app_id,
-    session.date,
-    session.start_time,
-    session.end_time,
-    session.duration_sec,
-    exists(
-        select 1
-        from {{ ref('stg_insights_session') }} as insights_session
-        where insights_session.session_id = session.session_id and insights_session.webcam_enabled
-    ) as webcam_enabled,
-    exists(
-        select 1
-        from {{ ref('stg_insights_session') }} as insights_session
-        where insights_session.session_id = session.session_id and insights_session.is_proctored
-    ) as is_proctored
-from {{ ref('stg_caliper_session') }} as session
+    id,
+    student_id,
+    learning_app_id,
+    date,
+    start_time,
+    end_time,
+    duration_sec,
+    webcam_enabled,
+    is_proctored
+from {{ ref('int_session_stored') if var('stored_facts') else ref('int_session_live') }}

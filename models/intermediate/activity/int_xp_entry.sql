@@ -1,9 +1,12 @@
--- XP ledger entries with their session: the fact under students_xp. Worked out now, or as the last run
--- stored them, by the dbt var stored_facts.
+-- XP ledger entries with the session of their own event. The ids of the rows that they are made of, at the end,
+-- are for int_xp_total_stored.
 select
-    student_id,
-    learning_app_id,
-    session_id,
-    date,
-    value
-from {{ ref('int_xp_entry_stored') if var('stored_facts') else ref('int_xp_entry_live') }}
+    entry.student_id,
+    entry.learning_app_id,
+    event.session_id,
+    entry.date,
+    entry.value,
+    entry.xp_ledger_id,
+    event.event_id
+from {{ ref('stg_tb_xp_ledger') }} as entry
+left join {{ ref('stg_caliper_event') }} as event on entry.source_event_id = event.event_id

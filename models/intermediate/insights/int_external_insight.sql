@@ -2,6 +2,7 @@
 -- Every insight dataset starts here, so that an internal type reaches none of them.
 select
     insight.insight_id,
+    insights_session.insights_session_id,
     insights_session.student_id,
     insights_session.session_id,
     insights_session.learning_app_id,

@@ -2,7 +2,8 @@
 -- with the lowest id, whether or not that one has insights.
 select
     first_session.session_id,
-    first_session.student_id
+    first_session.student_id,
+    first_session.insights_session_id
 from {{ ref('stg_insights_session') }} as first_session
 where not exists (
     select 1

@@ -1,24 +1,9 @@
--- Seconds of each kind of confirmed insight in a session, rounded once, after summing.
--- Time is counted once where insights of cheating or of proctoring overlap; waste is a plain sum.
--- Summed session by session, so that a filter on the session or on the student comes before the sums.
+-- Seconds of each kind of confirmed insight in a session: summed up now, or as the last run stored the sums, by the
+-- dbt var stored_facts.
 select
-    session_student.student_id,
-    session_student.session_id,
-    round(total.waste_sec) as waste_sec,
-    round({{ seconds_covered('total.cheating_ranges') }}) as cheating_sec,
-    round({{ seconds_covered('total.proctoring_ranges') }}) as proctoring_sec
-from {{ ref('int_session_insight_student') }} as session_student
-cross join lateral (
-    select
-        sum({{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }}) filter (where insight.is_waste) as waste_sec,
-        -- the range of an insight without length is empty and adds nothing
-        range_agg(tstzrange(insight.started_at_time, insight.ended_at_time)) filter (where insight.is_cheating) as cheating_ranges,
-        range_agg(tstzrange(insight.started_at_time, insight.ended_at_time)) filter (where insight.is_proctoring) as proctoring_ranges
-    from {{ ref('int_confirmed_insight') }} as insight
-    where
-        insight.session_id = session_student.session_id
-        -- what another student did in the same session is not this student's time
-        and insight.student_id = session_student.student_id
-        -- without a length where it has no finite start and end
-        and {{ seconds_between('insight.started_at_time', 'insight.ended_at_time') }} is not null
-) as total
+    student_id,
+    session_id,
+    waste_sec,
+    cheating_sec,
+    proctoring_sec
+from {{ ref('int_session_insight_time_stored') if var('stored_facts') else ref('int_session_insight_time_live') }}

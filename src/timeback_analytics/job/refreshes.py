@@ -95,7 +95,7 @@ class Refreshes:
             sql.SQL(
                 """select
                     model_name, source_name, changed_rows, removed_rows, added_rows, is_whole, refreshed_at
-                from {} order by model_name, source_name"""
+                from {} where refreshed_at is not null order by model_name, source_name"""
             ).format(self._relation)
         ):
             notes.setdefault(note["model_name"], []).append(note)
