@@ -6,7 +6,8 @@
     The model's config says the rest, in meta:
     key:       the columns that name what is recomputed together, a row or several; never null
     order:     the columns in whose order rows are written: the student first, then time
-    indexes:   lists of columns, each of which gets an index; one on the key is there anyway
+    indexes:   lists of columns, each of which gets an index; one on the key is there anyway. One on the student alone
+               is small, and leads through a student's rows in the order in which they lie
     live:      the model that the query selects from. It also has a column for each of made_from
     made_from: {source: column of live}: what the rows are made from: an operational table, or another stored model
                with one column in its key. The column holds the id of the source's row that a row uses; one whose

@@ -80,8 +80,10 @@ $tables$;
     )
 
     select
-        string_agg(format('%I %s', found.attname, found.type_name), ', ' order by found.attnum),
-        string_agg(format('%I %s', wanted.attname, wanted.type_name), ', ' order by wanted.attnum),
+        string_agg(format('%I %s', found.attname, found.type_name), ', ' order by found.attnum)
+        filter (where found.attname is not null),
+        string_agg(format('%I %s', wanted.attname, wanted.type_name), ', ' order by wanted.attnum)
+        filter (where wanted.attname is not null),
         string_agg(
             case
                 when wanted.attname is null then format('drop column %I', found.attname)

@@ -7,7 +7,7 @@
     meta={
         'key': ['student_id', 'resource_id'],
         'order': ['student_id', 'start_time'],
-        'indexes': [['session_id']],
+        'indexes': [['student_id'], ['session_id']],
         'live': 'int_attempt_live',
         'origins': 'int_attempt_origin',
         'made_from': {

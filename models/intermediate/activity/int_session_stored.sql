@@ -5,7 +5,7 @@
     meta={
         'key': ['id'],
         'order': ['student_id', 'start_time'],
-        'indexes': [['student_id', 'start_time']],
+        'indexes': [['student_id']],
         'live': 'int_session_live',
         'origins': 'int_session_origin',
         'made_from': {

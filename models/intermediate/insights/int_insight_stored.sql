@@ -6,7 +6,7 @@
     meta={
         'key': ['insight_id'],
         'order': ['student_id', 'started_at_time'],
-        'indexes': [['student_id', 'started_at_time'], ['session_id']],
+        'indexes': [['student_id'], ['session_id']],
         'live': 'int_insight_live',
         'origins': 'int_insight_origin',
         'made_from': {

@@ -25,7 +25,7 @@ _STATE = """
 """
 
 _SETTINGS = """
-    select name, setting::numeric / 1000
+    select name, setting::float8 / 1000
     from pg_catalog.pg_settings
     where
         name in ('max_standby_streaming_delay', 'max_standby_archive_delay', 'recovery_min_apply_delay')
