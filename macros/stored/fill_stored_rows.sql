@@ -96,10 +96,7 @@ $fill$;
 
 {#- SQL that writes the rows of a batch of students, unless another run has. -#}
 {% macro fill_batch(stored, batch) %}
-    {%- set conditions = [] -%}
-    {%- if batch['batch'] == 0 -%}
-        {%- do conditions.append('student_id is null') -%}
-    {%- endif -%}
+    {%- set conditions = ['student_id is not null'] -%}
     {%- if batch['first_student'] is not none -%}
         {%- do conditions.append('student_id >= ' ~ dbt.string_literal(batch['first_student'])) -%}
     {%- endif -%}
@@ -121,7 +118,25 @@ begin
     select {{ stored.all_columns | join(', ') }}
     from {{ stored.live }}
     with no data;
-    {{ compute_rows(stored, 'where ' ~ conditions | join(' and ')) }}
+    {%- if batch['batch'] == 0 %}
+    {{ compute_rows(stored, 'where student_id is null') }}
+    {%- else %}
+    insert into refresh_row ({{ stored.all_columns | join(', ') }})
+    select
+        {{ qualified('live', stored.all_columns) }}
+    from (
+        select distinct student_id
+        from {{ stored.students }}
+        where {{ conditions | join(' and ') }}
+    ) as student
+    cross join lateral (
+        select {{ stored.all_columns | join(', ') }}
+        from {{ stored.live }} as of_student
+        where of_student.student_id = student.student_id
+        -- one at a time, by index: what a batch costs does not grow with the rows of others
+        offset 0
+    ) as live;
+    {%- endif %}
     {{ write_computed_rows(stored) }}
     update {{ stored.fill }} set rows = added where model_name = {{ stored.name }} and batch = {{ batch['batch'] }};
 end

@@ -16,7 +16,7 @@
                that name, without the s of a list
     affects_several: sources of which a row says itself which keys it affects, and says several
     whole_by:  small operational tables: when one has other rows than before, everything is recomputed
-    students:  the model whose student_id says which students there are, for the first fill
+    students:  for the first fill, a model whose student_id names every student with rows
 
     How changes are found. The operational tables have no triggers of ours, nor an index on
     the time of a change, and their own timestamps say little: clients' clocks differ, corrections keep
