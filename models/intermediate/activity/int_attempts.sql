@@ -1,5 +1,5 @@
 -- First attempts with their session, duration and result: the fact under attempts and
--- aggregated_session_attempts. Worked out now, or as the last run stored them, by the dbt var stored_facts.
+-- aggregated_session_attempts. Computed now, or as the last run stored them, by the dbt var stored_facts.
 select
     student_id,
     resource_id,
