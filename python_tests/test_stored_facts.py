@@ -545,7 +545,8 @@ def test_dbt_itself(
         )
         dbt(database, "run", *above_stored, *STORED, "--full-refresh")
         state = _state(demo)["caliper_event"]
-        assert state["removed_rows"] == state["added_rows"] > 1000
+        # the attempt that came back among them
+        assert state["removed_rows"] + 1 == state["added_rows"] > 1000
         assert {name: rows(name) for name in modes.datasets} == live_rows
 
         demo.execute(
