@@ -500,7 +500,7 @@ def test_dbt_itself(
             return demo.execute(
                 """select relname, oid from pg_catalog.pg_class where relkind = 'v'
                 and relname in ('int_attempts', 'int_students_xp', 'int_sessions', 'attempts', 'students_xp')
-                order by 1"""
+                order by 1, 2"""
             ).fetchall()
 
         def rows(dataset: str) -> list[tuple]:
