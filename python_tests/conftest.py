@@ -269,6 +269,19 @@ def tcp_port(embedded_server: EmbeddedServer) -> Iterator[int]:
         proxy.shutdown()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out tests file by file, and those of the documentation site together: they share two sites."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return str(Path(file).parent) if Path(file).parent.name == "docs_site" else file
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the files that take long first, so that no process is still at one when the others are done."""
     items.sort(key=lambda item: item.get_closest_marker("takes_long") is None)

@@ -2,8 +2,9 @@
 
 Starting a dbt takes seconds, and reading a project takes more. So the process is started once, and what dbt
 has read of a project is handed on to the next command that reads the same: with the same dbt_project.yml,
-variables, target and published schema. Whether each file still is what it was, dbt sees for itself. That it
-may be another database of another server is ours to see to, see `_readdressed`.
+variables, target and published schema, in whichever process of the test run. Whether each file still is what
+it was, dbt sees for itself. That it may be another database of another server is ours to see to, see
+`_readdressed`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 from dbt.adapters.factory import cleanup_connections
 from dbt.artifacts.resources import FileHash
@@ -31,12 +33,35 @@ from dbt_common.tests import enable_test_caching
 
 _READ_ALIKE = ("host", "port", "user", "database")
 """What of the connection makes no difference to what dbt reads; it would read it all again for another."""
-_parsed = tempfile.TemporaryDirectory(prefix="tb-parsed-")
+_PLACE = "TESTS_PARSED_PROJECTS"
+if _PLACE not in os.environ:
+    # the processes that xdist starts come later, inherit the name, and leave the folder to this one
+    _parsed = tempfile.TemporaryDirectory(prefix="tb-parsed-")
+    os.environ[_PLACE] = _parsed.name
+_parsed_projects = Path(os.environ[_PLACE])
 # dbt looks through the stack for who named each of its flags, fifty times a command, and in a process of
 # xdist's through every module for each frame: most of what a command costs there
 BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
 # dbt's own, for its tests: a macro's text is parsed once a process, whichever project it comes with
 enable_test_caching()
+
+
+def _compiled_once(compile_template: Callable[..., Any]) -> Callable[..., Any]:
+    """Jinja's compiler, which compiles each text once a process: dbt does so for every command."""
+    compiled: dict[tuple[Any, ...], Any] = {}
+
+    def compile_or_recall(environment: jinja2.Environment, source: Any, *more: Any, **named: Any) -> Any:
+        if not isinstance(source, str):
+            return compile_template(environment, source, *more, **named)
+        what = (type(environment), source, more, *sorted(named.items()))
+        if what not in compiled:
+            compiled[what] = compile_template(environment, source, *more, **named)
+        return compiled[what]
+
+    return compile_or_recall
+
+
+jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)
 
 
 @dataclass(frozen=True)
@@ -86,7 +111,7 @@ def run_dbt(
     if "--target" not in arguments:
         # by its name, as the project's dbt plugin notes it when it keeps what was read
         arguments = (*arguments, "--target", "embedded")
-    with _environment(env):
+    with environment(env):
         parsed = parsed_file(project, *arguments)
         line = [
             *("--no-use-colors", "--log-level", "none"),
@@ -101,13 +126,17 @@ def run_dbt(
         finally:
             cleanup_connections()
     if manifest is None and (read := target_path / "partial_parse.msgpack").is_file():
-        shutil.copyfile(read, parsed)
+        # whole or not at all: another process may be reading it
+        whole = parsed.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(read, whole)
+        whole.replace(parsed)
     code = 0 if done.success else 1 if done.exception is None else 2
     return Finished(code, "\n".join(printed), done)
 
 
 @contextlib.contextmanager
-def _environment(env: Mapping[str, str] | None) -> Iterator[None]:
+def environment(env: Mapping[str, str] | None) -> Iterator[None]:
+    """Within it, these are all environment variables of this process; those that it has, where None."""
     before, folder = dict(os.environ), Path.cwd()
     try:
         if env is not None:
@@ -135,7 +164,7 @@ def parsed_file(project: Path, *arguments: str) -> Path:
         os.environ.get("TIMEBACK_SCHEMA", ""),
     ]
     name = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
-    return Path(_parsed.name) / f"{name}.msgpack"
+    return _parsed_projects / f"{name}.msgpack"
 
 
 # -- what dbt has read, for another database ----------------------------------------------------------

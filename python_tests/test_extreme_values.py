@@ -6,7 +6,7 @@ extreme in the column that is looked at, in a transaction that is rolled back.
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -219,29 +219,34 @@ class World:
 
 SCOPES = ("*", f"{CLEAN}-0000-4000-8000-000000000003, {CLEAN}-0000-4000-8000-000000000040")
 """Everybody, and the clean school with its district of ROAR."""
-ZONES = {"embedded": "UTC", "older": "Asia/Tokyo"}
+OLDER_ZONE = "Pacific/Kiritimati"
+"""The time zone of the older server's catalog, that of test_timezone.py; the embedded one's is UTC."""
 
 
-@pytest.fixture(scope="module", params=list(ZONES))
-def database(request: pytest.FixtureRequest, dbt: Dbt) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["embedded", "older"])
+def database(
+    request: pytest.FixtureRequest, catalog_template: str, new_database: Callable[..., str], dbt: Dbt
+) -> Iterator[str]:
     """The schools' database: on the embedded server, and on an older one in another zone."""
-    server: EmbeddedServer | OlderServer = request.getfixturevalue(f"{request.param}_server")
     name = "extremes"
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
-        conn.execute(f"create database {name}")
-    try:
+    if request.param == "embedded":
+        server: EmbeddedServer | OlderServer = request.getfixturevalue("embedded_server")
+        new_database(name, template=catalog_template)
+    else:
+        server = request.getfixturevalue("older_server")
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+            conn.execute(f"create database {name}")
         with psycopg.connect(server.dsn(name)) as conn:
             create_operational_schema(conn, "operational")
         environment = {"TIMEBACK_EMBEDDED_HOST": str(server.socket_dir)}
-        dbt(name, "run", "--vars", f"{{timezone: {ZONES[request.param]}}}", env=environment)
-        with psycopg.connect(server.dsn(name)) as conn:
-            conn.execute("set search_path = operational")
-            for school in range(SCHOOLS + 1):
-                conn.execute(rows_of(school))
-        yield server.dsn(name)
-    finally:
-        with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
-            conn.execute(f"drop database {name} with (force)")
+        dbt(name, "run", "--vars", f"{{timezone: {OLDER_ZONE}}}", env=environment)
+    with psycopg.connect(server.dsn(name)) as conn:
+        conn.execute("set search_path = operational")
+        for school in range(SCHOOLS + 1):
+            conn.execute(rows_of(school))
+    yield server.dsn(name)
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute(f"drop database if exists {name} with (force)")
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
+from dbt.adapters.factory import cleanup_connections
 
+from dbt_in_process import environment, parsed_file
 from demo_reader import become_reader
+from timeback_analytics.cli import main
 from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
 from timeback_analytics.server import EmbeddedServer
 
@@ -28,28 +30,24 @@ def make_site(embedded_server: EmbeddedServer, dbt: Callable, short_tmp: Path) -
         usual = {
             key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_", "TIMEBACK_"))
         }
-        result = subprocess.run(
-            [
-                *(Path(sys.executable).with_name("timeback"), "docs", *arguments),
-                *("--target-path", folder, "--output", folder / "site"),
-            ],
-            env={
-                **usual,
-                "DBT_PROFILES_DIR": str(short_tmp / "profiles"),
-                "DBT_LOG_PATH": str(short_tmp / "logs"),
-                "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
-                "TIMEBACK_EMBEDDED_DATABASE": database,
-                "PGHOST": str(embedded_server.socket_dir),
-                "PGDATABASE": database,
-                "PGUSER": "postgres",
-            },
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert str(folder / "site" / "index.html") in result.stdout
+        known = parsed_file(ROOT, *arguments)
+        env = {
+            **usual,
+            "DBT_PROFILES_DIR": str(short_tmp / "profiles"),
+            "DBT_LOG_PATH": str(short_tmp / "logs"),
+            **({"DBT_PARTIAL_PARSE_FILE_PATH": str(known)} if known.is_file() else {}),
+            "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
+            "TIMEBACK_EMBEDDED_DATABASE": database,
+            "PGHOST": str(embedded_server.socket_dir),
+            "PGDATABASE": database,
+            "PGUSER": "postgres",
+        }
+        line = ["docs", *arguments, "--target-path", str(folder), "--output", str(folder / "site")]
+        with environment(env):
+            result = CliRunner().invoke(main, line)
+            cleanup_connections()
+        assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+        assert str(folder / "site" / "index.html") in result.output
         return folder / "site"
 
     return make

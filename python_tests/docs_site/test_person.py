@@ -51,7 +51,12 @@ def _violations(window: Chromium) -> list[str]:
 
 
 def test_no_page_has_a_violation_that_axe_finds(window: Chromium, each_site: Path) -> None:
-    for path in pages_of(each_site):
+    paths = list(pages_of(each_site))
+    if "embedded" not in str(each_site):
+        # its pages of datasets are the demo's without rows: a fifth of them shows what is different
+        of_datasets = [path for path in paths if path.startswith("datasets/")]
+        paths = [path for path in paths if path not in of_datasets] + of_datasets[::5]
+    for path in paths:
         window.open(each_site / path)
         _quiet(window, path)
         assert _violations(window) == [], path
