@@ -1,5 +1,7 @@
 """What the pages say of the repository is so: folders, the drawing, decisions, links, the version."""
 
+import ast
+import graphlib
 import re
 import subprocess
 import tomllib
@@ -91,3 +93,30 @@ def test_links_of_a_page_lead_somewhere(page: Path):
         if link and "://" not in link and not link.startswith("mailto:") and not (page.parent / link).exists()
     ]
     assert gone == []
+
+
+def test_no_module_imports_itself_by_way_of_another():
+    """A circle of imports works or fails by which module comes first, and cannot be tested in parts."""
+    source = ROOT / "src"
+    modules = {
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in source.rglob("*.py")
+    }
+    imports: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = []
+        # only what runs when the module is loaded: an import within a function makes no circle
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: a relative import"
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+        imports[module] = {
+            known
+            for name in names
+            if (known := name if name in modules else name.rpartition(".")[0]) in modules and known != module
+        }
+    assert sum(map(len, imports.values())) > len(modules)
+    # raises CycleError, which names the circle
+    graphlib.TopologicalSorter(imports).prepare()
