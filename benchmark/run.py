@@ -313,7 +313,7 @@ def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
 def _asking(dsn: str, scope: str | None, timeout: str) -> psycopg.Connection:
     """A connection whose scope is the value of this SQL, without parallel query and compiled plans.
 
-    Who asks for a list is an ordinary reader.
+    Who asks for a list is an ordinary reader, whose plans are shorter than those of who may see everybody.
     """
     connection = psycopg.connect(dsn, autocommit=True)
     for setting, value in (

@@ -593,6 +593,7 @@ def test_a_prepared_statement_follows_the_setting(catalog, mode):
             }
 
         nothing = expected_of_all(catalog)
+        # a reader's plan for one organization has no wide way, one of who may see everybody has both
         for role in (ASKS_FOR_A_LIST, "none"):
             conn.execute(f"set role {role}")
             # more than five rounds, after which `auto` may settle on one plan
@@ -622,6 +623,44 @@ def test_a_prepared_statement_follows_the_setting(catalog, mode):
             conn.execute("update operational.roar_document set data = '{}'")
             set_scope(conn, listing(*ORGANIZATIONS), local=True)
             assert shown() == nothing
+
+
+def test_a_plan_from_before_the_right_to_see_everybody_is_refused(catalog):
+    """Its only way is for the people of some organizations: of everybody it would show nobody."""
+    everybody = {dataset: catalog.expected_of_everybody(dataset) for dataset in DATASETS}
+    with (
+        psycopg.connect(catalog.conn.info.dsn) as conn,
+        conn.transaction(force_rollback=True),
+    ):
+        conn.execute("set local plan_cache_mode = force_generic_plan")
+        conn.execute(f"set local role {ASKS_FOR_A_LIST}")
+        set_scope(conn, listing(SCHOOL_A), local=True)
+        execute = sql.SQL("execute {}")
+
+        def prepare_and_run(dataset: str) -> Counter[tuple[Any, ...]]:
+            name = sql.Identifier(dataset)
+            conn.execute(sql.SQL("prepare {} as {}").format(name, catalog.query(dataset)))
+            return Counter(map(_hashable, conn.execute(execute.format(name)).fetchall()))
+
+        of_school = {dataset: prepare_and_run(dataset) for dataset in DATASETS}
+        assert of_school == expected_of_all(catalog, SCHOOL_A)
+
+        conn.execute("reset role")
+        conn.execute(f"grant timeback_unrestricted to {ASKS_FOR_A_LIST}")
+        conn.execute(f"set local role {ASKS_FOR_A_LIST}")
+        set_scope(conn, "*", local=True)
+        for dataset in DATASETS:
+            with (
+                pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as refused,
+                conn.transaction(),
+            ):
+                conn.execute(execute.format(sql.Identifier(dataset)))
+            assert "timeback_unrestricted" in str(refused.value)
+            assert "discard plans" in refused.value.diag.message_hint
+        conn.execute("discard plans")
+        for dataset in DATASETS:
+            rows = conn.execute(execute.format(sql.Identifier(dataset))).fetchall()
+            assert Counter(map(_hashable, rows)) == everybody[dataset], dataset
 
 
 def test_set_local_ends_with_its_transaction(catalog):
@@ -932,7 +971,8 @@ def test_the_probe_finds_out_a_view_without_a_barrier(embedded_server, deployed,
         catalog = Catalog(conn, sources)
         for dataset in DATASETS:
             view = sql.Identifier(PUBLISHED, dataset)
-            with catalog.asking(listing(SCHOOL_B)):
+            # several, or the wide way would not be in the plan
+            with catalog.asking(listing(SCHOOL_B, UNKNOWN)):
                 conn.execute(sql.SQL("alter view {} reset (security_barrier)").format(view))
                 conn.execute(f"set local role {ASKS_FOR_A_LIST}")
                 conn.execute(PROBE)

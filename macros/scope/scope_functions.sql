@@ -5,8 +5,10 @@
 -#}
 {% macro create_scope_functions() %}
     {{ create_is_bound_function() }}
+    {{ create_refuse_plan_function() }}
     {%- for name, scope in var('scopes').items() %}
         {{ create_caller_scope_function(scope['parser'], scope['org_type']) }}
+        {{ create_has_wide_way_function(name, scope) }}
         {{ create_scope_of_function(name, scope) }}
         {%- for people, membership in scope['people'].items() %}
             {{ create_in_scope_function(people, membership, scope) }}
@@ -64,6 +66,35 @@ exists (
         )
 )
 {%- endmacro %}
+
+
+{#-
+    Whether the wide way is in the plan: for who may see everybody, and where the setting lists several
+    organizations. Claims to be immutable for the same reason as is_bound_when_planned.
+-#}
+{% macro create_has_wide_way_function(name, scope) %}
+    {%- set body %}
+    begin
+        return coalesce(strpos(current_setting('{{ scope['setting'] }}', true), ','), 0) > 0
+            or {{ role_may_see_everyone('current_user') }};
+    end
+    {% endset -%}
+    {{ create_function(name ~ '_has_wide_way_when_planned', '', '', 'boolean', 'immutable', body) }}
+{% endmacro %}
+
+
+{#- Refuses a plan that was made before its role could see everybody. Never called otherwise. -#}
+{% macro create_refuse_plan_function() %}
+    {%- set body %}
+    begin
+        raise exception 'this statement was prepared before its role was a member of timeback_unrestricted'
+            using
+                errcode = 'object_not_in_prerequisite_state',
+                hint = 'Run "discard plans" in this session, or connect again.';
+    end
+    {% endset -%}
+    {{ create_function('refuse_plan_without_wide_way', '', '', 'boolean', 'stable', body) }}
+{% endmacro %}
 
 
 {#-

@@ -24,7 +24,8 @@
     | more, and `*`                    | organizations from a map of all in scope   | or what a filter leaves |
 
     A plan has what its caller may need. That of a bound role has the fenced way alone: is_bound_when_planned is
-    answered by the planner. Others' plans have the narrow and the wide way; what is asked for when the plan runs
+    answered by the planner. Others' plans have the narrow way, and the wide one beside it for who may ask for
+    everybody or lists several organizations (has_wide_way_when_planned); what is asked for when the plan runs
     decides between them. Postgres plans anew when the role changes, since the caller model reads a table with
     row level security; a plan that outlives a binding all the same shows no row that it should not.
 
@@ -43,7 +44,16 @@ with caller as materialized (
 ),
 
 breadth as materialized (
-    select caller.is_everyone or {{ internal_schema() }}.{{ people }}_scope_is_wide(caller.org_ids, {{ wide_from }}) as is_wide
+    select
+        case
+            when {{ has_wide_way_when_planned(scope) }}
+                then
+                    caller.is_everyone
+                    or {{ internal_schema() }}.{{ people }}_scope_is_wide(caller.org_ids, {{ wide_from }})
+            -- a plan that is older than the right to see everybody, whose narrow way would show nobody
+            when caller.is_everyone then {{ internal_schema() }}.refuse_plan_without_wide_way()
+            else false
+        end as is_wide
     from caller
 )
 
@@ -58,7 +68,9 @@ where not {{ is_bound_when_planned() }}
 union all
 
 {{ way('wide', wide_rows(relation, person, scope, columns), columns) }}
-where not {{ is_bound_when_planned() }}
+where
+    not {{ is_bound_when_planned() }}
+    and {{ has_wide_way_when_planned(scope) }}
 {%- endmacro %}
 
 
@@ -177,4 +189,14 @@ from {{ internal_schema() }}.{{ people }}_in_scope((select caller.org_ids from c
 -#}
 {% macro is_bound_when_planned() -%}
 {{ internal_schema() }}.is_bound_when_planned()
+{%- endmacro %}
+
+
+{#-
+    Whether the wide way is in the plan, known while a query is planned: for who may see everybody it always is,
+    for others when their setting lists more than one organization. A plan without it is half as much to plan.
+    A plan that is kept and run with a longer list goes the narrow way, which shows the same rows.
+-#}
+{% macro has_wide_way_when_planned(scope) -%}
+{{ internal_schema() }}.{{ scope.name }}_has_wide_way_when_planned()
 {%- endmacro %}
