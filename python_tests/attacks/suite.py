@@ -22,8 +22,9 @@ FOREIGN = re.compile(r"f0f0f0f0-[0-9a-f-]{27}|FOREIGN\d+")
 """What another school's rows can be told by, as text."""
 _ON_FOREIGN = "'f0f0f0f0|FOREIGN'"
 
+AS_IT_COMES = "as it comes"
 PLANNERS = {
-    "as it comes": (),
+    AS_IT_COMES: (),
     "no hash joins": ("enable_hashjoin",),
     "no nested loops": ("enable_nestloop",),
     "no sequential scans": ("enable_seqscan",),
@@ -190,12 +191,14 @@ class Attack:
         needs: what has to be missing for it to succeed: "barrier", "binding", "rights", "pinned path" or
             "pinned path under a binding"; None for what Postgres itself refuses whatever we do.
         every_error_tells: whether an error is a disclosure, since no row of one's own gives rise to one.
+        planner: which of PLANNERS it is made with.
     """
 
     name: str
     make: Callable[[Session, View], None]
     needs: str | None
     every_error_tells: bool = False
+    planner: str = AS_IT_COMES
 
 
 def _filled(names: dict[str, object]) -> dict[str, Any]:
@@ -219,11 +222,13 @@ def _without(value: str, line: str) -> str:
 ATTACKS: list[Attack] = []
 
 
-def attack(name: str, needs: str | None, every_error_tells: bool = False) -> Callable:
+def attack(
+    name: str, needs: str | None, every_error_tells: bool = False, planner: str = AS_IT_COMES
+) -> Callable:
     """Register a function as an attack."""
 
     def register(make: Callable[[Session, View], None]) -> Callable[[Session, View], None]:
-        ATTACKS.append(Attack(name, make, needs, every_error_tells))
+        ATTACKS.append(Attack(name, make, needs, every_error_tells, planner))
         return make
 
     return register
@@ -249,7 +254,7 @@ def _each_column(view: View, expression: str) -> sql.Composed:
 
 
 def _register_raising(name: str, expression: str, planner: str) -> None:
-    @attack(f"{name}, {planner}", "barrier", every_error_tells=True)
+    @attack(f"{name}, {planner}", "barrier", every_error_tells=True, planner=planner)
     def make(session: Session, view: View) -> None:
         _plan(session, planner)
         session.count(
@@ -260,7 +265,9 @@ def _register_raising(name: str, expression: str, planner: str) -> None:
 
 
 def _register_reporting(volatility: str, planner: str) -> None:
-    @attack(f"{volatility} function of the caller's that costs nothing, {planner}", "barrier")
+    name = f"{volatility} function of the caller's that costs nothing"
+
+    @attack(f"{name}, {planner}", "barrier", planner=planner)
     def make(session: Session, view: View) -> None:
         _plan(session, planner)
         _make_reporter(session, volatility)
@@ -621,14 +628,14 @@ _COUNTING = "explain (analyze, timing off, summary off, buffers off)"
 
 
 def _register_counts(planner: str) -> None:
-    @attack(f"what a plan counts and estimates, {planner}", "binding")
+    @attack(f"what a plan counts and estimates, {planner}", "binding", planner=planner)
     def make(session: Session, view: View) -> None:
         _plan(session, planner)
         for guess in view.guesses:
             session.compare_plans(_COUNTING + " select from {v} where {where}", guess, v=view.quoted)
 
 
-for _planner in ("as it comes", "no nested loops", "no sequential scans"):
+for _planner in (AS_IT_COMES, "no nested loops", "no sequential scans"):
     _register_counts(_planner)
 
 

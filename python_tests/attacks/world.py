@@ -1,5 +1,6 @@
 """The rows of two schools behind a catalog, readers who attack it, and what came of that."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,10 +10,23 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from attacks.suite import FOREIGN, INTERNAL, OWN_SCHEMA, PUBLISHED, Attack, Guess, Session, View
+from attacks.suite import (
+    AS_IT_COMES,
+    FOREIGN,
+    INTERNAL,
+    OWN_SCHEMA,
+    PLANNERS,
+    PUBLISHED,
+    Attack,
+    Guess,
+    Session,
+    View,
+)
 
 BOUND, SCOPED = "attack_bound", "attack_scoped"
 ROWS = Path(__file__).with_name("rows.sql")
+EVERY_ATTACK = "TIMEBACK_ALL_ATTACKS" in os.environ
+"""Whether each attack is made on each view in every way; else a few are made on some, to save minutes."""
 
 
 class Server(Protocol):
@@ -195,10 +209,18 @@ def make_all(
     scope: str,
     attacks: list[Attack],
     begin: Callable[[psycopg.Connection], Session] | None = None,
+    planners_in_turn: bool = False,
 ) -> Outcome:
     """Make these attacks on every view, as a role whose session starts with a scope.
 
-    `begin` makes the session of a connection, where it is not a plain one.
+    Args:
+        world: the catalog that is attacked.
+        role: who attacks it.
+        scope: what the role's setting is when an attack begins.
+        attacks: the attacks.
+        begin: makes the session of a connection, where it is not a plain one.
+        planners_in_turn: make an attack that comes with several planners as it comes on every view, and with
+            the others on every fourth, unless the environment asks for all.
     """
     outcome = Outcome()
     with world.connect(role) as conn:
@@ -206,11 +228,11 @@ def make_all(
         conn.execute("set statement_timeout = '60s'")
         # compiling each plan would take most of the time
         conn.execute("set jit = off")
-        for view in world.views:
+        for number, view in enumerate(world.views):
             own_rows = world.rows[view.name]
             # what the other school's organization is called, the attacker knows and says
             known = {world.foreign, *(token for row in own_rows for token in FOREIGN.findall(row))}
-            for attack in attacks:
+            for attack in _in_turn(attacks, number) if planners_in_turn else attacks:
                 session.said, session.counted, session.raised, session.told_apart = [], [], [], []
                 session.setting = view.setting
                 with conn.transaction(force_rollback=True):
@@ -232,6 +254,15 @@ def make_all(
                     outcome.disclosures[attack.name, view.name] = f"raised {session.raised[0]}"
         outcome.attempts = session.attempts
     return outcome
+
+
+def _in_turn(attacks: list[Attack], number: int) -> list[Attack]:
+    """Those that take the planner as it comes, and those of one other planner, by turns."""
+    if EVERY_ATTACK:
+        return attacks
+    others = [planner for planner in PLANNERS if planner != AS_IT_COMES]
+    planners = (AS_IT_COMES, others[number % len(others)])
+    return [attack for attack in attacks if attack.planner in planners]
 
 
 def report(
