@@ -10,7 +10,8 @@ unexport PYTHONPATH PYTHONHOME
 
 BIN := .venv/bin
 DBT := $(BIN)/dbt
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+# Python compiles a module when it is first imported; most of what is installed never is
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 # The environment is recreated when what it is made from changes, or when the project moves. What only
 # tests and checks need, twice as much again, comes with the first make test or make lint.
 KEY := $(shell { pwd -P; cat requirements.lock pyproject.toml; } | cksum | tr -d ' \t')
