@@ -52,16 +52,17 @@
 {%- endmacro %}
 
 
-{#- SQL: (schema, name) of every view that the project makes, with commas between them. -#}
+{#- SQL: (schema, name) of every view that the project makes, with commas between them. Asked twice for each view made. -#}
 {% macro names_of_our_views() -%}
+    {%- set bi_schema = generate_schema_name('bi', none) if has_bi_views() else none -%}
     {%- set names = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
         {%- do names.append((node.schema, node.alias)) -%}
-        {%- if node.schema == target.schema and has_bi_views() -%}
-            {%- do names.append((generate_schema_name('bi', none), node.alias)) -%}
+        {%- if bi_schema and node.schema == target.schema -%}
+            {%- do names.append((bi_schema, node.alias)) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- for schema, name in names -%}
-        ({{ dbt.string_literal(schema) }}, {{ dbt.string_literal(name) }}){{ ', ' if not loop.last }}
+        ('{{ schema }}', '{{ name }}'){{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
