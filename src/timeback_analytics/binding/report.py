@@ -143,9 +143,61 @@ def notes_on(
     """What somebody who looks at a role's binding should know besides."""
     is_bound = is_bound_to_roster or is_bound_to_roar
     conn = catalog.conn
-    is_superuser, is_reader, is_unrestricted, owns = first_row(
-        conn.execute(
-            """select
+    standing = _standing(catalog, role)
+    notes = _what_a_binding_does_not_narrow(catalog, role, standing) if is_bound else []
+    if not is_bound and is_marked_as_bound(conn, role):
+        notes.append(
+            f"{role} is bound in another database of this server, or was: it is a member of {BOUND}. Without "
+            "a binding here it sees nothing here."
+        )
+    elif not is_bound and standing.is_reader and not standing.is_superuser:
+        notes.append(
+            f"{role} is not bound: it may ask for any organization that it names with "
+            f"set {timeback_scope().setting} = '...', so its scope rests on the clients that use it."
+        )
+    if not standing.is_reader:
+        notes.append(
+            f"{role} is no member of {READER}, so it sees nothing. Give it the views: grant {READER} to "
+            f"{sql.Identifier(role).as_string(conn)};"
+        )
+    members = _logins_that_are_members(conn, role)
+    if is_bound and members:
+        notes.append(
+            f"A binding is of one role, not of its members: {members} can log in and is bound to nothing by "
+            f"this unless it says set role {role}. Bind each login."
+        )
+    if is_bound_to_roster != is_bound_to_roar and has_roar(catalog):
+        kinds = ("ROAR", "ROAR's organizations") if is_bound_to_roster else ("the roster", "the roster's")
+        notes.append(f"{role} sees nothing of {kinds[0]}: it is bound, and to none of {kinds[1]}.")
+    if default is None and not (is_bound_to_roar and not is_bound_to_roster):
+        notes.append(
+            f"{role} has no default scope: it sees no row until its session sets {timeback_scope().setting}."
+        )
+    return tuple(notes)
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What a role may do whether it is bound or not.
+
+    Attributes:
+        is_superuser: whether it is one.
+        is_reader: whether it has the rights of the catalog's readers.
+        is_unrestricted: whether it may ask for every organization.
+        owns: whether it can act as the role that deploys the catalog.
+    """
+
+    is_superuser: bool
+    is_reader: bool
+    is_unrestricted: bool
+    owns: bool
+
+
+def _standing(catalog: Catalog, role: str) -> _Standing:
+    return _Standing(
+        *first_row(
+            catalog.conn.execute(
+                """select
             pg_roles.rolsuper,
             exists (
                 select from pg_catalog.pg_roles as reader
@@ -161,10 +213,15 @@ def notes_on(
             ), 'member')
         from pg_catalog.pg_roles
         where pg_roles.rolname = %s""",
-            [READER, UNRESTRICTED, catalog.internal, role],
+                [READER, UNRESTRICTED, catalog.internal, role],
+            )
         )
     )
-    members = first_row(
+
+
+def _logins_that_are_members(conn: psycopg.Connection, role: str) -> str | None:
+    """The names of those that can log in, with commas; None where there is none."""
+    return first_row(
         conn.execute(
             """select string_agg(member.rolname, ', ' order by member.rolname)
         from pg_catalog.pg_auth_members
@@ -174,54 +231,31 @@ def notes_on(
             [role],
         )
     )[0]
+
+
+def _what_a_binding_does_not_narrow(catalog: Catalog, role: str, standing: _Standing) -> list[str]:
     notes = []
-    if is_bound and is_superuser:
+    if standing.is_superuser:
         notes.append(
             f"{role} is a superuser: the binding narrows the published views and nothing else, and a "
             "superuser reads every table and may unbind itself."
         )
-    elif is_bound and owns:
+    elif standing.owns:
         notes.append(
             f"{role} can act as the role that deploys the catalog: the binding narrows the published views "
             "and nothing else."
         )
-    elif is_bound:
+    else:
         notes += [
             f"{role} {right}, which its binding does not narrow."
-            for right in rights_that_void_a_binding(conn, catalog.schema, role)
+            for right in rights_that_void_a_binding(catalog.conn, catalog.schema, role)
         ]
-    if is_bound and is_unrestricted and not (is_superuser or owns):
-        notes.append(
-            f"{role} is a member of {UNRESTRICTED}, which the binding overrides: `*` is what it is bound to."
-        )
-    if not is_bound and is_marked_as_bound(conn, role):
-        notes.append(
-            f"{role} is bound in another database of this server, or was: it is a member of {BOUND}. Without "
-            "a binding here it sees nothing here."
-        )
-    elif not is_bound and is_reader and not is_superuser:
-        notes.append(
-            f"{role} is not bound: it may ask for any organization that it names with "
-            f"set {timeback_scope().setting} = '...', so its scope rests on the clients that use it."
-        )
-    if not is_reader:
-        notes.append(
-            f"{role} is no member of {READER}, so it sees nothing. Give it the views: grant {READER} to "
-            f"{sql.Identifier(role).as_string(conn)};"
-        )
-    if is_bound and members:
-        notes.append(
-            f"A binding is of one role, not of its members: {members} can log in and is bound to nothing by "
-            f"this unless it says set role {role}. Bind each login."
-        )
-    if is_bound_to_roster != is_bound_to_roar and has_roar(catalog):
-        kinds = ("ROAR", "ROAR's organizations") if is_bound_to_roster else ("the roster", "the roster's")
-        notes.append(f"{role} sees nothing of {kinds[0]}: it is bound, and to none of {kinds[1]}.")
-    if default is None and not (is_bound_to_roar and not is_bound_to_roster):
-        notes.append(
-            f"{role} has no default scope: it sees no row until its session sets {timeback_scope().setting}."
-        )
-    return tuple(notes)
+        if standing.is_unrestricted:
+            notes.append(
+                f"{role} is a member of {UNRESTRICTED}, which the binding overrides: `*` is what it is "
+                "bound to."
+            )
+    return notes
 
 
 def _rows_seen(catalog: Catalog, role: str, asked: dict[str, str]) -> dict[str, int | str]:

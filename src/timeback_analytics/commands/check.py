@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 
 from timeback_analytics.catalog.manifest import read_manifest
-from timeback_analytics.checkpoint import Checkpoint
+from timeback_analytics.checkpoint import Checkpoint, Outcome
 from timeback_analytics.checkpoint_report import as_data, in_short, lines_about, status, write
 from timeback_analytics.commands._options import manifest_option, manifest_path, schema_option, target_option
 from timeback_analytics.connection import connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.project import project_root
-from timeback_analytics.promises import suites
+from timeback_analytics.promises import Suite, suites
 
 
 @click.command()
@@ -75,19 +75,7 @@ def command(
                 continue
             outcomes = checkpoint.run(suite)
             results.append((suite, outcomes))
-            broken = [outcome for outcome in outcomes if not outcome.passed]
-            failures = sum(outcome.failed for outcome in broken)
-            said = ", ".join(
-                f"{number} {word}"
-                for number, word in ((failures, "failed"), (len(broken) - failures, "warned"))
-                if number
-            )
-            click.echo(f"{suite.dataset}: {len(outcomes)} rules, {said or 'all hold'}")
-            for outcome in broken:
-                for line in lines_about(outcome):
-                    click.secho(f"  {line}", fg={"failed": "red", "warning": "yellow"}[status(outcome)])
-            for test in suite.unchecked:
-                click.echo(f"  not checked here: dbt test {test}")
+            _show(suite, outcomes)
         about = checkpoint.about()
     finally:
         checkpoint.close()
@@ -106,3 +94,20 @@ def command(
         )
     if not data["success"]:
         ctx.exit(1)
+
+
+def _show(suite: Suite, outcomes: list[Outcome]) -> None:
+    """Print how many of a dataset's rules hold, and what is known of those that do not."""
+    broken = [outcome for outcome in outcomes if not outcome.passed]
+    failures = sum(outcome.failed for outcome in broken)
+    said = ", ".join(
+        f"{number} {word}"
+        for number, word in ((failures, "failed"), (len(broken) - failures, "warned"))
+        if number
+    )
+    click.echo(f"{suite.dataset}: {len(outcomes)} rules, {said or 'all hold'}")
+    for outcome in broken:
+        for line in lines_about(outcome):
+            click.secho(f"  {line}", fg={"failed": "red", "warning": "yellow"}[status(outcome)])
+    for test in suite.unchecked:
+        click.echo(f"  not checked here: dbt test {test}")

@@ -157,11 +157,8 @@ def command(
                 alert_url=alert_url,
                 rows=not no_rows,
                 rows_timeout=rows_timeout,
-                variables={
-                    **variables,
-                    **({"replace_columns": True} if replace_columns else {}),
-                    **({"remove_old_views": True} if remove_old_views else {}),
-                },
+                variables=variables
+                | _flags(replace_columns=replace_columns, remove_old_views=remove_old_views),
                 threads=threads,
                 retries=retries,
                 keep=keep,
@@ -173,6 +170,11 @@ def command(
         raise click.UsageError(str(error)) from error
     code, _ = job.run()
     ctx.exit(code)
+
+
+def _flags(**flags: bool) -> dict[str, bool]:
+    """dbt's variables for the flags that were given; the others keep what the project says."""
+    return {name: True for name, is_given in flags.items() if is_given}
 
 
 def _say(line: str) -> None:

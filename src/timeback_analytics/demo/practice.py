@@ -77,15 +77,7 @@ def add_practice(
     Returns:
         The sessions, and by student and lesson how its questions went.
     """
-    courses: dict[tuple[str, str], list[_Item]] = defaultdict(list)
-    for line in _gradebook():
-        item = _Item(
-            line["Gradebook_Item"],
-            line["Grade_Category"] == "Qz",
-            _number(line["Points_Possible"]),
-            _number(line["Points_Earned"]),
-        )
-        courses[line["Bb_UserPK"], line["CourseSectionOrigID"]].append(item)
+    courses = _items_of_courses()
     minutes = {
         (line["Bb_UserPK"], line["CourseSectionOrigID"]): float(line["TimeSpent"])
         for line in read_csv(demo_dir() / "dataedu" / "course_minutes.csv")
@@ -203,6 +195,22 @@ class _Writer:
             session_id=session.id,
             event_time=ended_at,
         )
+        self._add_marks(key, session, is_question, ended_at, earned, possible)
+        if earned is not None and possible:
+            worth = (ended_at - started_at).total_seconds() / 60 * min(earned / possible, 1)
+            add_points(self._rows, session.student_id, session.app_id, event_id, ended_at, round(worth, 2))
+
+    def _add_marks(
+        self,
+        key: str,
+        session: Session,
+        is_question: bool,
+        ended_at: datetime,
+        earned: float | None,
+        possible: float | None,
+    ) -> None:
+        """The score of a try, with its event; a few are scored twice."""
+        attempt_id = urn("attempt", key)
         # a question is marked at once, other work by a person, outside of any session
         graded_at = ended_at + (
             timedelta(seconds=1) if is_question else timedelta(days=between(1, 9, "mark", key))
@@ -230,9 +238,6 @@ class _Writer:
                 session_id=session.id if is_question else None,
                 event_time=marked_at,
             )
-        if earned is not None and possible:
-            worth = (ended_at - started_at).total_seconds() / 60 * min(earned / possible, 1)
-            add_points(self._rows, session.student_id, session.app_id, event_id, ended_at, round(worth, 2))
 
     def _note_mastery(
         self, session: Session, question: Question, answered_at: datetime, earned: float, possible: float
@@ -245,6 +250,20 @@ class _Writer:
 
 def _gradebook() -> list[dict[str, str]]:
     return read_csv(demo_dir() / "dataedu" / "course_data.csv")
+
+
+def _items_of_courses() -> dict[tuple[str, str], list[_Item]]:
+    """The gradebook's items by user and section."""
+    courses: dict[tuple[str, str], list[_Item]] = defaultdict(list)
+    for line in _gradebook():
+        item = _Item(
+            line["Gradebook_Item"],
+            line["Grade_Category"] == "Qz",
+            _number(line["Points_Possible"]),
+            _number(line["Points_Earned"]),
+        )
+        courses[line["Bb_UserPK"], line["CourseSectionOrigID"]].append(item)
+    return courses
 
 
 def _number(text: str) -> float | None:

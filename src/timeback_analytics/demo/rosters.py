@@ -132,26 +132,7 @@ def add_guides(conn: psycopg.Connection, schema: str, rows: OperationalRows) -> 
             enrollment=sql.Identifier(schema, "one_roster_enrollment"),
         )
     ).fetchall()
-    administrators = conn.execute(
-        sql.SQL(
-            "select org_id, user_id from {} where role = 'administrator' order by org_id, user_id"
-        ).format(sql.Identifier(schema, "one_roster_role"))
-    ).fetchall()
-    # of several, the one with the lowest id
-    principals: dict[UUID, UUID] = dict(reversed(administrators))
-    for school_id, principal_id in principals.items():
-        rows.add(
-            "one_roster_role",
-            id=uid("principal", school_id),
-            user_id=principal_id,
-            org_id=school_id,
-            role="principal",
-            role_type="secondary",
-            status="active",
-            date_created=RECORDED,
-            date_last_modified=RECORDED,
-        )
-
+    principals = _add_principals(conn, schema, rows)
     teachers: dict[UUID, list[UUID]] = defaultdict(list)
     for _, teacher_id, school_id in homerooms:
         if teacher_id not in teachers[school_id]:
@@ -179,6 +160,30 @@ def add_guides(conn: psycopg.Connection, schema: str, rows: OperationalRows) -> 
             _add_guide(
                 rows, student_id, principals[school_id], "principal", begin, None, assigned_at, assigned_at
             )
+
+
+def _add_principals(conn: psycopg.Connection, schema: str, rows: OperationalRows) -> dict[UUID, UUID]:
+    """Make an administrator of each school its principal; returns {school: principal}."""
+    administrators = conn.execute(
+        sql.SQL(
+            "select org_id, user_id from {} where role = 'administrator' order by org_id, user_id"
+        ).format(sql.Identifier(schema, "one_roster_role"))
+    ).fetchall()
+    # of several, the one with the lowest id
+    principals: dict[UUID, UUID] = dict(reversed(administrators))
+    for school_id, principal_id in principals.items():
+        rows.add(
+            "one_roster_role",
+            id=uid("principal", school_id),
+            user_id=principal_id,
+            org_id=school_id,
+            role="principal",
+            role_type="secondary",
+            status="active",
+            date_created=RECORDED,
+            date_last_modified=RECORDED,
+        )
+    return principals
 
 
 def _add_guide(

@@ -22,7 +22,6 @@ PROJECT = "timeback_analytics"
 Lineage = Mapping[str, Mapping[str, list[str]]]
 """{dataset: {column: [table.column, ...]}}"""
 
-
 PERSONAL = {
     "identifier": "Stands for one person, session or family, and leads to all else that is known of them",
     "directory": "Of the kind that FERPA lets a school designate as directory information",
@@ -240,33 +239,16 @@ def read_catalog(
     datasets = sorted(
         (_dataset(node, lineage, owners[node["group"]]) for node in nodes), key=lambda dataset: dataset.name
     )
-    names = {dataset.domain for dataset in datasets}
-    order = [name.removeprefix("domain_") for name in docs if name.startswith("domain_")]
-    domains = tuple(
-        Domain(
-            name,
-            *_heading(docs[f"domain_{name}"]),
-            tuple(dataset for dataset in datasets if dataset.domain == name),
-        )
-        for name in order
-        if name in names
-    )
     schema = nodes[0]["schema"]
     return Catalog(
         overview=docs["__overview__"].replace("`analytics`", f"`{schema}`"),
         schema=schema,
-        domains=domains,
+        domains=tuple(_domains(datasets, docs)),
         questions=tuple(_questions(manifest)),
         metrics=tuple(_in_schema(metric, schema) for metric in read_metrics(manifest)),
         dashboards=_dashboards(manifest, semantic_manifest),
         consumers=tuple(_consumers(manifest)),
-        sources={
-            source["name"]: {
-                "": source["description"],
-                **{name: column["description"] for name, column in source["columns"].items()},
-            }
-            for source in sorted(manifest["sources"].values(), key=lambda source: source["name"])
-        },
+        sources=_source_descriptions(manifest),
         personal_sources=frozenset(
             source["name"]
             for source in manifest["sources"].values()
@@ -278,6 +260,23 @@ def read_catalog(
         ),
         made_at=manifest["metadata"]["generated_at"][:19] + "Z",
     )
+
+
+def _domains(datasets: list[Dataset], docs: Mapping[str, str]) -> Iterator[Domain]:
+    """The domains that have a dataset, in the order of their doc blocks."""
+    for name in (block.removeprefix("domain_") for block in docs if block.startswith("domain_")):
+        of_domain = tuple(dataset for dataset in datasets if dataset.domain == name)
+        if of_domain:
+            yield Domain(name, *_heading(docs[f"domain_{name}"]), of_domain)
+
+
+def _source_descriptions(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """{table: {column: description}}; the table's own description has the key ""."""
+    return {
+        source["name"]: {"": source["description"]}
+        | {name: column["description"] for name, column in source["columns"].items()}
+        for source in sorted(manifest["sources"].values(), key=lambda source: source["name"])
+    }
 
 
 def _dataset(node: Mapping[str, Any], lineage: Lineage, owner: Owner) -> Dataset:

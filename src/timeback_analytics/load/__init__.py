@@ -102,23 +102,14 @@ def load(
         TimebackError: the format, the target or an option is unknown, the schema is somebody else's, or the
             format has no use for an option.
     """
-    known = formats()
-    if format not in known:
-        raise TimebackError(f"There is no format {format}; the formats are {', '.join(known)}.")
-    if whole and known[format].whole is None:
-        raise TimebackError(f"What {format} loads has no whole that something could be missing from.")
-    try:
-        said = Options(whole=whole, **options)
-    except TypeError as error:
-        raise TimebackError(f"There is no such option: {', '.join(options)}.") from error
-    said.check(format, known[format].options)
+    form = _format(format)
     job = _Job(
-        known[format],
+        form,
         Path(path),
         target,
         schema or operational_schema(target),
         dry_run,
-        said,
+        _options(form, whole, options),
         progress or Silence(),
         None if problems_file is None else Path(problems_file),
     )
@@ -126,6 +117,24 @@ def load(
         return job.run(connection)
     with connect(target, autocommit=True) as own:
         return job.run(own)
+
+
+def _format(name: str) -> Format:
+    known = formats()
+    if name not in known:
+        raise TimebackError(f"There is no format {name}; the formats are {', '.join(known)}.")
+    return known[name]
+
+
+def _options(form: Format, whole: bool, options: dict[str, Any]) -> Options:
+    if whole and form.whole is None:
+        raise TimebackError(f"What {form.name} loads has no whole that something could be missing from.")
+    try:
+        chosen = Options(whole=whole, **options)
+    except TypeError as error:
+        raise TimebackError(f"There is no such option: {', '.join(options)}.") from error
+    chosen.check(form.name, form.options)
+    return chosen
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,20 @@ def legacy_preparation(one: DataSet, fields: tuple[Field, ...]) -> dict[str, Any
 def new_preparation(one: DataSet, fields: tuple[Field, ...], rules: dict[str, Any] | None) -> dict[str, Any]:
     """DataPrepConfiguration and SemanticModelConfiguration, with the rules about rows in the latter."""
     renames = _renames(one, fields)
+    return {
+        "DataPrepConfiguration": {
+            "SourceTableMap": {table_key(name): {"PhysicalTableId": table_key(name)} for name in renames},
+            "TransformStepMap": _steps(one, fields, renames),
+            "DestinationTableMap": {
+                "result": {"Alias": one.title[:64], "Source": {"TransformOperationId": "fields"}}
+            },
+        },
+        "SemanticModelConfiguration": _semantic_model(one, fields, rules),
+    }
+
+
+def _steps(one: DataSet, fields: tuple[Field, ...], renames: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """A TransformStepMap: each table is read and its columns renamed, then they are joined and projected."""
     steps: dict[str, Any] = {}
     for name, renamed in renames.items():
         key = table_key(name)
@@ -112,6 +126,11 @@ def new_preparation(one: DataSet, fields: tuple[Field, ...], rules: dict[str, An
             "ProjectedColumns": [field.title for field in fields],
         }
     }
+    return steps
+
+
+def _semantic_model(one: DataSet, fields: tuple[Field, ...], rules: dict[str, Any] | None) -> dict[str, Any]:
+    """A SemanticModelConfiguration: what the table and its columns mean, and the rules about rows."""
     table: dict[str, Any] = {
         "Alias": one.title[:64],
         "DestinationTableId": "result",
@@ -130,20 +149,11 @@ def new_preparation(one: DataSet, fields: tuple[Field, ...], rules: dict[str, An
         table["RowLevelPermissionConfiguration"] = {"RowLevelPermissionDataSet": rules}
     instructions = cut(" ".join(one.base.notes), DATA_SET_INSTRUCTIONS)
     return {
-        "DataPrepConfiguration": {
-            "SourceTableMap": {table_key(name): {"PhysicalTableId": table_key(name)} for name in renames},
-            "TransformStepMap": steps,
-            "DestinationTableMap": {
-                "result": {"Alias": one.title[:64], "Source": {"TransformOperationId": "fields"}}
-            },
-        },
-        "SemanticModelConfiguration": {
-            "TableMap": {"table": table},
-            "SemanticMetadata": [
-                {
-                    "Description": {"Text": one.base.description},
-                    "CustomInstructions": [{"InlineCustomInstruction": {"InstructionText": instructions}}],
-                }
-            ],
-        },
+        "TableMap": {"table": table},
+        "SemanticMetadata": [
+            {
+                "Description": {"Text": one.base.description},
+                "CustomInstructions": [{"InlineCustomInstruction": {"InstructionText": instructions}}],
+            }
+        ],
     }

@@ -52,16 +52,7 @@ class Bundle:
     def read(self, entity: Entity) -> None:
         """Read one file of the bundle; those that it refers to must have been read."""
         is_delta = self._manifest.modes[entity.file] == "delta"
-        file = CsvFile(
-            self._manifest.files,
-            entity.file_name,
-            COMMON_FIELDS + entity.fields,
-            self._problems,
-            self._progress,
-            encoding=self._options.encoding,
-            standard=entity.standard,
-            excused=lambda values: _says_status_alone(values, is_delta),
-        )
+        file = self._open(entity, is_delta)
         references = self._references
         references.begin(entity)
         keeps_values = entity.kind in ("user", "role", "class")
@@ -110,6 +101,18 @@ class Bundle:
             references.unsure.add(entity.kind)
         self._notes += file.notes
         self._settle(entity, file, rows, kept, bare, is_delta)
+
+    def _open(self, entity: Entity, is_delta: bool) -> CsvFile:
+        return CsvFile(
+            self._manifest.files,
+            entity.file_name,
+            COMMON_FIELDS + entity.fields,
+            self._problems,
+            self._progress,
+            encoding=self._options.encoding,
+            standard=entity.standard,
+            excused=lambda values: _says_status_alone(values, is_delta),
+        )
 
     def _settle(
         self,
