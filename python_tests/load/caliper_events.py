@@ -175,3 +175,49 @@ def written(path: Path, *values: Any) -> Path:
     """A file of JSON lines."""
     path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
     return path
+
+
+# -- a day of Ada's, with one event of each kind ----------------------------------------------------
+
+
+SESSION = urn("session")
+ITEM, TEST = "https://math.example/items/1", "https://math.example/tests/1"
+ATTEMPT = f"{ITEM}/attempts/q1"
+LESSON = {
+    "id": "https://math.example/lessons/1",
+    "type": "AssignableDigitalResource",
+    "name": "Lesson",
+    "mediaType": "curriculum/lesson",
+    "isPartOf": {
+        "id": "https://math.example/units/1",
+        "type": "DigitalResource",
+        "mediaType": "curriculum/unit",
+    },
+}
+DAY = [
+    session_event(
+        "in", "LoggedIn", "2026-01-05T10:00:00Z", {"id": SESSION, "type": "Session", "user": user()}
+    ),
+    question("q1", 1, "2026-01-05T10:01:00Z", session=SESSION),
+    grade("g1", ATTEMPT, 0, "2026-01-05T10:01:01Z", session={"id": SESSION, "type": "Session"}),
+    grade("g2", ATTEMPT, 1, "2026-01-05T10:01:02Z", session=SESSION),
+    activity("a1", "2026-01-05T10:05:00Z", 12.5, session=SESSION),
+    activity("a2", "2026-01-06T08:00:00Z", -5),
+    event("nav", "NavigationEvent", "NavigatedTo", "2026-01-05T10:06:00Z", object=LESSON, session=SESSION),
+    event(
+        "spent",
+        "TimeSpentEvent",
+        "SpentTime",
+        "2026-01-05T10:10:00Z",
+        profile="TimebackProfile",
+        object={"id": "https://math.example/a", "type": "TimebackActivityContext", "app": {"name": "Math"}},
+        generated={
+            "id": urn("spent/metrics"),
+            "type": "TimebackTimeSpentMetricsCollection",
+            "items": [{"type": "active", "value": 300}],
+        },
+        session=SESSION,
+    ),
+    session_event("out", "LoggedOut", "2026-01-05T10:20:00Z", SESSION),
+    event("odd", "WobbleEvent", "Wobbled", "2026-01-05T10:07:00Z", object="https://math.example/wobble"),
+]

@@ -6,6 +6,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from caliper_events import PEOPLE
+from caliper_events import written as written_events
+from caliper_tables import Load, add_user
 from roster_bundles import Bundle, written
 
 from timeback_analytics.load import Report, load
@@ -45,5 +48,25 @@ def load_bundle(conn: psycopg.Connection, tmp_path: Path) -> Callable[..., Repor
     def run(version: str, bundle: Bundle, **options: Any) -> Report:
         folder = written(tmp_path / str(next(folders)), version, bundle, **options)
         return load("oneroster", folder, connection=conn)
+
+    return run
+
+
+@pytest.fixture
+def people(conn: psycopg.Connection) -> psycopg.Connection:
+    """The connection, with two users in the tables."""
+    for user_id, (name, email) in PEOPLE.items():
+        add_user(conn, user_id, name, email)
+    return conn
+
+
+@pytest.fixture
+def load_events(people: psycopg.Connection, tmp_path: Path) -> Load:
+    """Write lines of JSON and load them."""
+    files = iter(range(1000))
+
+    def run(*values: Any, **options: Any) -> Report:
+        path = written_events(tmp_path / f"{next(files)}.jsonl", *values)
+        return load("caliper", path, connection=people, **options)
 
     return run

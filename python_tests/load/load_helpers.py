@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from timeback_analytics.load import LoadError, Report, load
+from timeback_analytics.load import LoadError, Problem, Report, load
 
 
 def counts(report: Report) -> dict[str, tuple[int, int, int, int, int]]:
@@ -34,3 +34,13 @@ def refused(conn: psycopg.Connection, path: Path, format_name: str = "oneroster"
         load(format_name, path, connection=conn)
     assert contents(conn) == before
     return caught.value
+
+
+Place = tuple[str, int | None, str | None, str | None]
+
+"""File, line, column and value."""
+
+
+def place(problem: Problem) -> Place:
+    """Where a problem is."""
+    return problem.file, problem.line, problem.column, problem.value

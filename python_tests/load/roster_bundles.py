@@ -8,6 +8,7 @@ from pathlib import Path
 
 from timeback_analytics.load.identifiers import derived_id
 
+VERSIONS = ("1.1", "1.2")
 Rows = list[dict[str, str]]
 Bundle = dict[str, Rows]
 
