@@ -49,49 +49,15 @@
 {% endmacro %}
 
 
-{#-
-    A row for each thing that is wrong. Types are compared exactly, because a contract or a rule
-    breaks on nearly every other one (a timestamp without a zone would even give wrong dates in
-    silence); varchar and char stand in for text, and any of the three for citext.
--#}
+{#- A row for each thing that is wrong. -#}
 {% macro source_problems(sources) %}
-    {%- set expected = [] -%}
-    {%- for source in sources -%}
-        {%- for column in source.columns.values() -%}
-            {%- set values = [] -%}
-            {%- for value in [source.schema, source.identifier, column.name, column.data_type] -%}
-                {%- do values.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
-            {%- endfor -%}
-            {%- do expected.append("(" ~ values | join(", ") ~ ")") -%}
-        {%- endfor -%}
-    {%- endfor -%}
 with expected (schema_name, table_name, column_name, data_type) as (
     values
-    {{ expected | join(',\n    ') }}
+    {{ expected_columns(sources) | join(',\n    ') }}
 ),
 
 found as (
-    select
-        expected.*,
-        pg_namespace.oid as schema_oid,
-        pg_class.oid as table_oid,
-        pg_attribute.attnum as column_number,
-        pg_type.typname as type_name,
-        coalesce(nullif(pg_type.typbasetype, 0), pg_type.oid) as type_oid
-    from expected
-    left join pg_catalog.pg_namespace on expected.schema_name = pg_namespace.nspname
-    left join pg_catalog.pg_class
-        on
-            pg_namespace.oid = pg_class.relnamespace
-            and expected.table_name = pg_class.relname
-            and pg_class.relkind in ('r', 'p', 'v', 'm', 'f')
-    left join pg_catalog.pg_attribute
-        on
-            pg_class.oid = pg_attribute.attrelid
-            and expected.column_name = pg_attribute.attname
-            and pg_attribute.attnum > 0
-            and not pg_attribute.attisdropped
-    left join pg_catalog.pg_type on pg_attribute.atttypid = pg_type.oid
+    {{ expected_columns_found() | indent(4) }}
 ),
 
 judged as (
@@ -104,14 +70,7 @@ judged as (
         column_number,
         data_type,
         format_type(type_oid, null) as found_type,
-        coalesce(
-            type_oid = to_regtype(data_type)
-            or type_name = data_type
-            or data_type in ('text', 'citext') and type_oid in (
-                'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype
-            ),
-            false
-        ) as has_type,
+        {{ has_expected_type() | indent(8) }} as has_type,
         coalesce(has_column_privilege(table_oid, column_number, 'select'), false) as is_readable,
         bool_or(has_column_privilege(table_oid, column_number, 'select')) over (
             partition by schema_name, table_name
@@ -149,3 +108,62 @@ select
 from problem
 order by place_order, schema_name, table_name, problem
 {% endmacro %}
+
+
+{#- A list of rows for `values`, one for each column of the sources: its schema, table, name and data type. -#}
+{% macro expected_columns(sources) %}
+    {%- set expected = [] -%}
+    {%- for source in sources -%}
+        {%- for column in source.columns.values() -%}
+            {%- set values = [] -%}
+            {%- for value in [source.schema, source.identifier, column.name, column.data_type] -%}
+                {%- do values.append(dbt.string_literal(dbt.escape_single_quotes(value))) -%}
+            {%- endfor -%}
+            {%- do expected.append("(" ~ values | join(", ") ~ ")") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(expected) }}
+{% endmacro %}
+
+
+{#- Select of each row of `expected` with what the database has of that name: the schema, the table, the column, its type. -#}
+{% macro expected_columns_found() -%}
+select
+    expected.*,
+    pg_namespace.oid as schema_oid,
+    pg_class.oid as table_oid,
+    pg_attribute.attnum as column_number,
+    pg_type.typname as type_name,
+    coalesce(nullif(pg_type.typbasetype, 0), pg_type.oid) as type_oid
+from expected
+left join pg_catalog.pg_namespace on expected.schema_name = pg_namespace.nspname
+left join pg_catalog.pg_class
+    on
+        pg_namespace.oid = pg_class.relnamespace
+        and expected.table_name = pg_class.relname
+        and pg_class.relkind in ('r', 'p', 'v', 'm', 'f')
+left join pg_catalog.pg_attribute
+    on
+        pg_class.oid = pg_attribute.attrelid
+        and expected.column_name = pg_attribute.attname
+        and pg_attribute.attnum > 0
+        and not pg_attribute.attisdropped
+left join pg_catalog.pg_type on pg_attribute.atttypid = pg_type.oid
+{%- endmacro %}
+
+
+{#-
+    Condition: whether a row of `found` has the data type that is expected. Types are compared exactly, because a
+    contract or a rule breaks on nearly every other one (a timestamp without a zone would even give wrong dates
+    without an error); varchar and char may take the place of text, and any of the three that of citext.
+-#}
+{% macro has_expected_type() -%}
+coalesce(
+    type_oid = to_regtype(data_type)
+    or type_name = data_type
+    or data_type in ('text', 'citext') and type_oid in (
+        'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype
+    ),
+    false
+)
+{%- endmacro %}

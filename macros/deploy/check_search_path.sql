@@ -42,15 +42,7 @@
     ),
 
     untrusted as (
-        select
-            pg_roles.oid,
-            pg_catalog.format('%s', pg_roles.rolname) as who
-        from pg_catalog.pg_roles
-        cross join me
-        where
-            {{ is_untrusted('pg_roles', 'me') }}
-        union all
-        select 0::pg_catalog.oid, 'everybody'
+        {{ untrusted_roles() | indent(8) }}
     ),
 
     database as (
@@ -85,52 +77,9 @@
     ),
 
     finding as (
-        select
-            pg_catalog.format('schema %I', on_path.nspname) as object,
-            pg_catalog.format('is owned by %s', untrusted.who) as finding
-        from on_path
-        inner join untrusted on on_path.owner operator(pg_catalog.=) untrusted.oid
+        {{ untrusted_in_schemas() | indent(8) }}
         union all
-        select
-            pg_catalog.format('schema %I', on_path.nspname),
-            pg_catalog.format('lets %s create', untrusted.who)
-        from on_path
-        cross join lateral pg_catalog.aclexplode(on_path.nspacl) as granted
-        inner join untrusted on granted.grantee operator(pg_catalog.=) untrusted.oid
-        where granted.privilege_type operator(pg_catalog.=) 'CREATE'
-        union all
-        select
-            pg_catalog.format('function %s', pg_proc.oid::pg_catalog.regprocedure),
-            pg_catalog.format('is owned by %s', untrusted.who)
-        from on_path
-        inner join pg_catalog.pg_proc on on_path.oid operator(pg_catalog.=) pg_proc.pronamespace
-        inner join untrusted on pg_proc.proowner operator(pg_catalog.=) untrusted.oid
-        union all
-        select
-            pg_catalog.format('operator %s', pg_operator.oid::pg_catalog.regoperator),
-            pg_catalog.format('is owned by %s', untrusted.who)
-        from on_path
-        inner join pg_catalog.pg_operator on on_path.oid operator(pg_catalog.=) pg_operator.oprnamespace
-        inner join untrusted on pg_operator.oprowner operator(pg_catalog.=) untrusted.oid
-        union all
-        select
-            pg_catalog.format('schema %s', named.schema_name),
-            pg_catalog.format('does not exist, and %s may create it', untrusted.who)
-        from named
-        cross join database
-        cross join lateral pg_catalog.aclexplode(
-            coalesce(database.datacl, pg_catalog.acldefault('d', database.datdba))
-        ) as granted
-        inner join untrusted on granted.grantee operator(pg_catalog.=) untrusted.oid
-        where
-            granted.privilege_type operator(pg_catalog.=) 'CREATE'
-            and named.schema_name operator(pg_catalog.<>) 'pg_temp'
-            and not exists (
-                select from pg_catalog.pg_namespace
-                where
-                    pg_namespace.nspname::pg_catalog.text
-                    operator(pg_catalog.=) pg_catalog.replace(named.schema_name, '$user', current_user::pg_catalog.text)
-            )
+        {{ untrusted_who_may_create_schemas() | indent(8) }}
     )
 
     select
@@ -141,6 +90,75 @@
     from finding
     cross join me
 {% endmacro %}
+
+
+{#- Part of untrusted_on_search_path: roles that may not make what the deploying role runs; everybody has the oid 0. -#}
+{% macro untrusted_roles() -%}
+select
+    pg_roles.oid,
+    pg_catalog.format('%s', pg_roles.rolname) as who
+from pg_catalog.pg_roles
+cross join me
+where
+    {{ is_untrusted('pg_roles', 'me') }}
+union all
+select 0::pg_catalog.oid, 'everybody'
+{%- endmacro %}
+
+
+{#- Part of untrusted_on_search_path: schemas on the path where somebody else may create, or owns something. -#}
+{% macro untrusted_in_schemas() -%}
+select
+    pg_catalog.format('schema %I', on_path.nspname) as object,
+    pg_catalog.format('is owned by %s', untrusted.who) as finding
+from on_path
+inner join untrusted on on_path.owner operator(pg_catalog.=) untrusted.oid
+union all
+select
+    pg_catalog.format('schema %I', on_path.nspname),
+    pg_catalog.format('lets %s create', untrusted.who)
+from on_path
+cross join lateral pg_catalog.aclexplode(on_path.nspacl) as granted
+inner join untrusted on granted.grantee operator(pg_catalog.=) untrusted.oid
+where granted.privilege_type operator(pg_catalog.=) 'CREATE'
+union all
+select
+    pg_catalog.format('function %s', pg_proc.oid::pg_catalog.regprocedure),
+    pg_catalog.format('is owned by %s', untrusted.who)
+from on_path
+inner join pg_catalog.pg_proc on on_path.oid operator(pg_catalog.=) pg_proc.pronamespace
+inner join untrusted on pg_proc.proowner operator(pg_catalog.=) untrusted.oid
+union all
+select
+    pg_catalog.format('operator %s', pg_operator.oid::pg_catalog.regoperator),
+    pg_catalog.format('is owned by %s', untrusted.who)
+from on_path
+inner join pg_catalog.pg_operator on on_path.oid operator(pg_catalog.=) pg_operator.oprnamespace
+inner join untrusted on pg_operator.oprowner operator(pg_catalog.=) untrusted.oid
+{%- endmacro %}
+
+
+{#- Part of untrusted_on_search_path: schemas that the path names, that do not exist, and that somebody else may create. -#}
+{% macro untrusted_who_may_create_schemas() -%}
+select
+    pg_catalog.format('schema %s', named.schema_name),
+    pg_catalog.format('does not exist, and %s may create it', untrusted.who)
+from named
+cross join database
+cross join lateral pg_catalog.aclexplode(
+    coalesce(database.datacl, pg_catalog.acldefault('d', database.datdba))
+) as granted
+inner join untrusted on granted.grantee operator(pg_catalog.=) untrusted.oid
+where
+    granted.privilege_type operator(pg_catalog.=) 'CREATE'
+    and named.schema_name operator(pg_catalog.<>) 'pg_temp'
+    and not exists (
+        select from pg_catalog.pg_namespace
+        where
+            pg_namespace.nspname::pg_catalog.text
+            operator(pg_catalog.=) pg_catalog.replace(named.schema_name, '$user', current_user::pg_catalog.text)
+    )
+{%- endmacro %}
 
 
 {#-

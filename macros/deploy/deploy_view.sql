@@ -58,24 +58,33 @@
         end loop;
         perform set_config('lock_timeout', usual_lock_timeout, true);
 
-        new_oid := '{{ name }}'::regclass;
-        if columns_before is distinct from {{ columns_of('new_oid') }} or view_oid is distinct from new_oid then
-            -- what stands on the old one was made for its columns: it has its turn again, though its SQL is the same
-            delete from {{ internal_schema() }}.deployed_view
-            using {{ relations_on('view_oid') }} as dependent
-            where
-                deployed_view.schema_name = dependent.schema_name
-                and deployed_view.view_name = dependent.relation_name;
-        end if;
-        insert into {{ internal_schema() }}.deployed_view (schema_name, view_name, sql_hash, definition_hash, reads)
-        values (
-            '{{ relation.schema }}', '{{ relation.identifier }}', '{{ sql_hash }}', {{ definition_hash('new_oid') }},
-            {{ internal_schema() }}.reads_of_view(new_oid)
-        )
-        on conflict (schema_name, view_name) do update
-        set sql_hash = excluded.sql_hash, definition_hash = excluded.definition_hash, reads = excluded.reads;
+        {{ note_deployed_view(relation, sql_hash) }}
     end
     $deploy$;
+{% endmacro %}
+
+
+{#-
+    PL/pgSQL: writes down what was made, and forgets what was noted of the views on top where the columns or the
+    oid have changed. view_oid and columns_before say what was there before.
+-#}
+{% macro note_deployed_view(relation, sql_hash) %}
+    new_oid := '{{ relation.include(database=false) }}'::regclass;
+    if columns_before is distinct from {{ columns_of('new_oid') }} or view_oid is distinct from new_oid then
+        -- what stands on the old one was made for its columns: it has its turn again, though its SQL is the same
+        delete from {{ internal_schema() }}.deployed_view
+        using {{ relations_on('view_oid') }} as dependent
+        where
+            deployed_view.schema_name = dependent.schema_name
+            and deployed_view.view_name = dependent.relation_name;
+    end if;
+    insert into {{ internal_schema() }}.deployed_view (schema_name, view_name, sql_hash, definition_hash, reads)
+    values (
+        '{{ relation.schema }}', '{{ relation.identifier }}', '{{ sql_hash }}', {{ definition_hash('new_oid') }},
+        {{ internal_schema() }}.reads_of_view(new_oid)
+    )
+    on conflict (schema_name, view_name) do update
+    set sql_hash = excluded.sql_hash, definition_hash = excluded.definition_hash, reads = excluded.reads;
 {% endmacro %}
 
 

@@ -98,47 +98,8 @@
                 and deployed_view.reads = {{ internal_schema() }}.reads_of_view(pg_class.oid),
                 false
             ) as is_current,
-            {% if is_published -%}
-            coalesce(
-                exists (select from pg_catalog.pg_roles where pg_roles.rolname = 'timeback_reader')
-                -- the role's own right: one that everybody has may be taken from everybody
-                and not exists (
-                    select from aclexplode(pg_class.relacl) as granted
-                    inner join pg_catalog.pg_roles on granted.grantee = pg_roles.oid
-                    where pg_roles.rolname = 'timeback_reader' and granted.privilege_type = 'SELECT'
-                ),
-                false
-            )
-            {%- else -%}
-            false
-            {%- endif %} as lacks_grant,
-            {% if comments -%}
-            array_to_string(
-                array(
-                    select wanted.column_name
-                    from (
-                        values
-                        {%- for name, comment in comments.items() %}
-                        ({{ dbt.string_literal(dbt.escape_single_quotes(name)) }}, {{ postgres_escape_comment(comment) }}){{ ',' if not loop.last }}
-                        {%- endfor %}
-                    ) as wanted (column_name, comment)
-                    left join pg_catalog.pg_attribute
-                        on pg_class.oid = pg_attribute.attrelid and wanted.column_name = pg_attribute.attname
-                    left join pg_catalog.pg_description
-                        on
-                            pg_class.oid = pg_description.objoid
-                            and pg_description.classoid = 'pg_catalog.pg_class'::regclass
-                            and coalesce(pg_attribute.attnum, 0) = pg_description.objsubid
-                    where
-                        pg_class.oid is not null
-                        and (pg_attribute.attnum > 0 or wanted.column_name = '*')
-                        and pg_description.description is distinct from nullif(wanted.comment, '')
-                ),
-                ','
-            )
-            {%- else -%}
-            ''
-            {%- endif %} as lacking_comments
+            {{ lacks_readers_grant('pg_class') if is_published else 'false' }} as lacks_grant,
+            {{ lacking_comments('pg_class.oid', comments) if comments else "''" }} as lacking_comments
         from (select to_regclass('{{ relation.include(database=false) }}')::oid as oid) as found
         left join pg_catalog.pg_class on found.oid = pg_class.oid
         left join {{ internal_schema() }}.deployed_view
@@ -154,6 +115,49 @@
         'lacks_grant': row['lacks_grant'],
         'lacks_comments': row['lacking_comments'],
     }) }}
+{%- endmacro %}
+
+
+{#- Condition: whether a published view is one that timeback_reader, where there is such a role, may not select from. -#}
+{% macro lacks_readers_grant(view) -%}
+    coalesce(
+        exists (select from pg_catalog.pg_roles where pg_roles.rolname = 'timeback_reader')
+        -- the role's own right: one that everybody has may be taken from everybody
+        and not exists (
+            select from aclexplode({{ view }}.relacl) as granted
+            inner join pg_catalog.pg_roles on granted.grantee = pg_roles.oid
+            where pg_roles.rolname = 'timeback_reader' and granted.privilege_type = 'SELECT'
+        ),
+        false
+    )
+{%- endmacro %}
+
+
+{#- SQL expression: the names of the columns whose comment is not the wanted one, with commas, * for the view itself. -#}
+{% macro lacking_comments(view_oid, comments) -%}
+    array_to_string(
+        array(
+            select wanted.column_name
+            from (
+                values
+                {%- for name, comment in comments.items() %}
+                ({{ dbt.string_literal(dbt.escape_single_quotes(name)) }}, {{ postgres_escape_comment(comment) }}){{ ',' if not loop.last }}
+                {%- endfor %}
+            ) as wanted (column_name, comment)
+            left join pg_catalog.pg_attribute
+                on {{ view_oid }} = pg_attribute.attrelid and wanted.column_name = pg_attribute.attname
+            left join pg_catalog.pg_description
+                on
+                    {{ view_oid }} = pg_description.objoid
+                    and pg_description.classoid = 'pg_catalog.pg_class'::regclass
+                    and coalesce(pg_attribute.attnum, 0) = pg_description.objsubid
+            where
+                {{ view_oid }} is not null
+                and (pg_attribute.attnum > 0 or wanted.column_name = '*')
+                and pg_description.description is distinct from nullif(wanted.comment, '')
+        ),
+        ','
+    )
 {%- endmacro %}
 
 

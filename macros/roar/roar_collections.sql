@@ -2,6 +2,8 @@
     What ROAR's documents hold: for each kind of document where it stands, and each column with its type and
     its place in the document. The models read documents by this, and the source test of wrong types
     counts by it, so that the two cannot differ. A column with several places takes the first that has it.
+
+    One table of data, which is why this macro is long.
 -#}
 {% macro roar_collections() -%}
     {%- set organization_lists = [] -%}
