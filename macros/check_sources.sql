@@ -1,8 +1,7 @@
 {#-
-    Stops the run before anything is deployed when the operational database is not what the sources
-    say: a schema, table or column that is missing, of another type or not to be read. One error
-    names everything that is wrong and where it was looked for. Tells too of views that read other
-    tables than those of the names.
+    Stops the run before anything is deployed if the operational database differs from the sources: a schema,
+    table or column that is missing, has another type or cannot be read. One error names everything that is
+    wrong and where it was looked for. Also reports views that read tables which have been renamed.
 -#}
 {% macro check_sources() %}
     {%- if execute and flags.WHICH in ('run', 'build', 'test', 'run-operation') -%}
@@ -33,7 +32,7 @@
 {% endmacro %}
 
 
-{#- A name in source_identifiers that is no table of ours is a slip: it would rename nothing, in silence. -#}
+{#- Stops if source_identifiers names a table that is not a source: it would rename nothing, without an error. -#}
 {% macro check_source_identifiers(sources) %}
     {%- set tables = sources | map(attribute='name') | list -%}
     {%- set unknown = [] -%}

@@ -1,8 +1,8 @@
 {#-
-    Stops the run before anything is deployed when somebody else owns one of the schemas, anything
-    in the internal one, or a published relation of a model's name. `create or replace` and `create if
-    not exists` would keep that owner, who could then change the scope from below: drop a binding,
-    replace the function that reads the setting, take the barrier off a view.
+    Stops the run before anything is deployed if somebody else owns one of the schemas, anything in the
+    internal one, or a published relation with a model's name. `create or replace` and `create if not exists`
+    would keep that owner, who could then change the scope: drop a binding, replace the function that reads
+    the setting, or remove the barrier of a view.
 -#}
 {% macro check_owners() %}
     {%- call statement('foreign_owners', fetch_result=True) -%}

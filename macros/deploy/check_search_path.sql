@@ -1,11 +1,11 @@
 {#-
-    Stops the run before anything else when somebody else could have PostgreSQL take a function or an operator of
-    theirs for one that is meant here: it would run with the rights of whoever deploys. That takes a schema in
-    the connection's search_path where they may create, or own anything; or one that is named there, `"$user"`
-    too, does not exist, and may be created by them.
+    Stops the run at once if PostgreSQL could call somebody else's function or operator instead of the one that is
+    meant here: it would run with the deploying role's rights. This is possible if the connection's search_path has
+    a schema where somebody else may create objects or owns any, or names a schema that does not exist and that
+    somebody else may create (`"$user"` too).
 
-    The plugin that comes with the `timeback` command leaves pg_catalog alone in the path. This is for a dbt
-    without it, so that nothing here may be resolved by the path: operators too are written with their schema.
+    The plugin that comes with the `timeback` command leaves only pg_catalog in the path. This check is for a dbt
+    without the plugin. Nothing in it may depend on the path, so even operators are written with their schema.
 -#}
 {% macro check_search_path() %}
     {%- if execute -%}
@@ -30,7 +30,7 @@
 {% endmacro %}
 
 
-{#- A row for each way in: object, finding, and the path and the role that it is about. -#}
+{#- A row for each problem: object, finding, and the path and the role that it concerns. -#}
 {% macro untrusted_on_search_path() %}
     with me as (
         select
@@ -162,8 +162,8 @@ where
 
 
 {#-
-    Condition: whether what a role makes may not run with the rights of whoever deploys. Trusted beside that role
-    are superusers, and roles that it belongs to. Both are rows of pg_roles.
+    Condition: true for a role whose objects must not run with the deploying role's rights. Trusted are that role
+    itself, superusers, and roles that it belongs to. Both arguments are rows of pg_roles.
 -#}
 {% macro is_untrusted(role, me) -%}
     {{ role }}.oid operator(pg_catalog.<>) {{ me }}.oid

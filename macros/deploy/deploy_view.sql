@@ -1,18 +1,17 @@
 {#-
-    Makes a view, or replaces it where it stands: its oid, its grants, its comments and everything on
-    top of it stay.
+    Creates a view, or replaces it in place: its oid, its grants, its comments and everything that depends
+    on it remain.
 
-    Nobody waits for long. The statement needs an exclusive lock on the view, and queries that come
-    while it waits for the lock wait behind it. So it waits a fifth of a second, gives up for a moment,
-    and tries again, for `deploy_lock_seconds` in all. Then it names the sessions that lock the view.
+    Readers never wait for long. The statement needs an exclusive lock on the view, and while it waits for
+    the lock, new queries on the view queue behind it. So it waits for a fifth of a second, gives up, and
+    tries again after a pause, for `deploy_lock_seconds` in all. Then it names the sessions that lock the view.
 
-    Columns that a replacement cannot change (gone, renamed, of another type or order) are changed when
-    var `replace_columns` says so; in the internal schema, which no consumer reads, always. The old view is
-    set aside, under another name in the internal schema, and a new one takes its place, in this one
-    transaction. Our views on top of it go on answering from
-    the old one until their own turn in the run, and if that never comes; once none is left on it, it is
-    dropped (drop_views_set_aside). An object of somebody else's would stay on the old one for good, so
-    its owner is asked first: the error names it.
+    `create or replace` cannot remove, rename, retype or reorder columns. Such a change needs var
+    `replace_columns`, except in the internal schema, which no consumer reads. The old view is then moved to the
+    internal schema under another name, and a new one takes its place, in one transaction. Our views that depend
+    on the old one keep reading it until the run recreates them, or longer if the run fails. When none depends on
+    it any more, it is dropped (drop_views_set_aside). An object of another owner would depend on the old view
+    for good, so nothing is changed then, and the error names the object.
 -#}
 {% macro deploy_view(relation, sql, options, sql_hash) %}
     {%- set name = relation.include(database=false) -%}
@@ -65,8 +64,8 @@
 
 
 {#-
-    PL/pgSQL: writes down what was made, and forgets what was noted of the views on top where the columns or the
-    oid have changed. view_oid and columns_before say what was there before.
+    PL/pgSQL: records what was made. If the columns or the oid have changed, it also deletes the records of the
+    views that depend on this one, so that they are recreated. view_oid and columns_before describe the old view.
 -#}
 {% macro note_deployed_view(relation, sql_hash) %}
     new_oid := '{{ relation.include(database=false) }}'::regclass;
@@ -204,7 +203,7 @@
 {% endmacro %}
 
 
-{#- PL/pgSQL: raises who holds a view that could not be locked, and what can be done about it. -#}
+{#- PL/pgSQL: raises an error that says who holds a lock on the view, and what to do about it. -#}
 {% macro raise_who_holds(relation) %}
     select string_agg(
         distinct format('process %s%s', pg_locks.pid, coalesce(' of ' || pg_stat_activity.usename, '')

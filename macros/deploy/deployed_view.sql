@@ -1,8 +1,8 @@
 {#-
-    What was deployed, so that a later run can tell what has changed: of each view a hash of the SQL
-    that it was made from, one of what the database made of it, and the names of what it reads. A change in
-    the project shows in the first, a change by hand in the second, a change of the tables in the third (macro
-    create_reads_of_view_function). Written in the transaction that makes the view.
+    The views that were deployed, so that a later run can tell what has changed. For each view the table has a
+    hash of the SQL that it was made from, a hash of its definition in the database, and the names of what it
+    reads. The first shows a change in the project, the second a change by hand, the third a change of the tables
+    (macro create_reads_of_view_function). Written in the transaction that creates the view.
 -#}
 {% macro create_deployed_view() %}
     create table if not exists {{ internal_schema() }}.deployed_view (
@@ -28,8 +28,8 @@
 
 
 {#-
-    Of all that a view is made from: its query, its options, and the columns that a contract promises.
-    Without the database's name, so that a database may be copied or renamed.
+    A hash of everything that a view is made from: its query, its options, and the columns that a contract
+    promises. The database's name is left out, so that a database may be copied or renamed.
 -#}
 {% macro hash_of_view(sql, options) -%}
     {%- set contract = [] -%}
@@ -81,10 +81,10 @@
 
 
 {#-
-    How a view stands in the database: kind (none where it is missing), view_oid, is_current (made from
-    this SQL and not touched since), lacks_grant (a published one that timeback_reader may not
-    select from), lacks_comments (the columns whose comment is not their description, with commas, * for
-    the view itself). Reads the catalog alone and locks nothing of the view.
+    The state of a view in the database: kind (none if it is missing), view_oid, is_current (made from this SQL
+    and not altered since), lacks_grant (a published view that timeback_reader may not select from),
+    lacks_comments (the columns whose comment is not their description, separated by commas; * stands for the
+    view itself). Reads only PostgreSQL's catalog and takes no lock on the view.
 -#}
 {% macro deployed_state(relation, sql_hash, is_published) -%}
     {%- set comments = wanted_comments() -%}
@@ -161,7 +161,7 @@
 {%- endmacro %}
 
 
-{#- {column: comment} of the model, * for the view itself: its descriptions, as far as persist_docs asks for them. -#}
+{#- {column: comment} of the model, * for the view itself: its descriptions, if persist_docs asks for them. -#}
 {% macro wanted_comments() -%}
     {%- set comments = {} -%}
     {%- if config.persist_relation_docs() -%}

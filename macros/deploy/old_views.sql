@@ -83,7 +83,7 @@
 {%- endmacro %}
 
 
-{#- DO block that drops these relations, one upon the other, as far as nothing else stands on them and nobody reads them. -#}
+{#- DO block that drops these relations, in the order of their dependencies, unless anything else depends on them or reads them. -#}
 {% macro drop_views(view_oids) %}
     do $drop$
     declare

@@ -2,7 +2,7 @@
     A binding knows its role by name and by number (oid), and on another server the numbers say nothing: that of a bound
     role may be anybody's there. So each run notes on which server it was, by what PostgreSQL calls its system identifier, and
     the first one after a restore takes the numbers of the former server away, whereupon roles that are marked as bound get
-    their own (mend_bindings). Until then such a role sees nothing, as does whoever has its number.
+    their own (mend_bindings). Until then such a role sees nothing, and neither does a role that now has its oid.
 -#}
 {% macro forget_roles_of_another_server() %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}

@@ -29,7 +29,7 @@
 {%- endmaterialization -%}
 
 
-{#- Makes, replaces or describes a view, as far as it is not as it should be; gives what was done, in a word or two. -#}
+{#- Creates, replaces or describes a view if it differs from what it should be; returns what was done, in a word or two. -#}
 {% macro bring_up_to_date(relation, sql, options, is_published) -%}
     {%- set sql_hash = hash_of_view(sql, options) -%}
     {%- set before = deployed_state(relation, sql_hash, is_published) -%}
