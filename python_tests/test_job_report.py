@@ -166,7 +166,7 @@ def test_whoever_is_on_call_sees_what_failed_and_what_to_do(
     words = seen["words"]
     nasty = " ".join(NASTY.split())
     assert words.startswith("The deploy failed, after 1 h 2 min (exit code 6): 1 error, 2 replaced.")
-    assert "What to do: mend what is named here" in words
+    assert "What to do: fix what is named here" in words
     assert words.index("What failed") < words.index(f"{LONG}: {nasty}") < words.index("Steps")
     # the failed test: how many rows, where it is written, and how to see them
     assert "Finds 3 rows. tests/roster.yml" in words

@@ -219,7 +219,7 @@ def _entities_of(node: Mapping[str, Any]) -> Iterable[dict[str, str]]:
 def _view_of(node: Mapping[str, Any]) -> str:
     columns = ",\n    ".join(node["columns"])
     return (
-        f"-- {_MARK}. A view of the dataset: whoever asks it sees their own organizations.\n"
+        f"-- {_MARK}. A view of the dataset: its readers see their own organizations.\n"
         f"{{{{ config(materialized='view') }}}}\n\nselect\n    {columns}\n"
         f"from {{{{ source('{SOURCE}', '{node['name']}') }}}}\n"
     )

@@ -6,7 +6,7 @@ import psycopg
 
 
 class TimebackError(Exception):
-    """Something that a user can mend; its text says what is wrong and what to do.
+    """Something that a user can correct; its text says what is wrong and what to do.
 
     The command line prints the text alone, without a traceback, and exits with 1.
     """

@@ -70,7 +70,7 @@ def tables_read(tree: exp.Query) -> set[tuple[str, str]]:
 
 
 class _Models:
-    """The lineage of the columns that are asked for, and of those below them, each worked out once."""
+    """The lineage of the columns that are asked for, and of those below them, each computed once."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._nodes = {**manifest["nodes"], **manifest["sources"]}

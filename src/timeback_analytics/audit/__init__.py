@@ -67,7 +67,7 @@ def find_breaches(
     _check_deployed(conn, schema, internal)
     found = []
     with conn.transaction():
-        # names are shown with their schemas, and whoever may create in public takes no part in this
+        # so that names are shown with their schemas, and objects in public cannot interfere
         previous_path = first_row(conn.execute("show search_path"))[0]
         conn.execute("set local search_path = pg_catalog, pg_temp")
         for rule in RULES:

@@ -6,7 +6,7 @@ from typing import Any
 from timeback_analytics.catalog.manifest import joins_of
 
 OF_OTHERS = {
-    ("student_guides", "guide_id"): "a student's guide is shown to whoever sees the student",
+    ("student_guides", "guide_id"): "a student's guide is shown to everybody who sees the student",
     ("student_guides", "guide_name"): "as guide_id",
 }
 """Columns of scoped datasets that show a person who may be of another organization, and why they may."""

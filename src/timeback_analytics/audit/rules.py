@@ -15,8 +15,8 @@ class Rule:
 RULES = (
     Rule(
         "owner",
-        "The deploying role owns the schemas and everything in them: whoever owns a view can take "
-        "its barrier off, and whoever owns a schema can drop what is in it.",
+        "The deploying role owns the schemas and everything in them: the owner of a view can remove "
+        "its barrier, and the owner of a schema can drop what is in it.",
         """
         select owned.object, 'is owned by ' || owned.owner::regrole || ', not by ' || deployer.oid::regrole
         from (

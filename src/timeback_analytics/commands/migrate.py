@@ -165,7 +165,7 @@ def _put_back(migration: Migration, taken: Sequence[Standing], kept: Path) -> li
     except TimebackError as error:
         reason = str(error).removesuffix(" Everything is as it was.")
         raise TimebackError(
-            f"{reason} The views are still away. Undo what the command did, or mend it, then: psql -f {kept}"
+            f"{reason} The views are still missing. Undo or fix what the command did, then: psql -f {kept}"
         ) from error
     kept.unlink()
     return problems

@@ -46,7 +46,7 @@ from_option = click.option(
     "--from",
     "folder",
     type=click.Path(file_okay=False, exists=True, path_type=Path),
-    help="Take the files that `render` wrote, instead of rendering anew.",
+    help="Use the files that `render` wrote instead of rendering again.",
 )
 organization_option = click.option(
     "--organization",
@@ -257,7 +257,7 @@ def _given(options: dict[str, Any], make: bool) -> Given:
     if options["organization"]:
         if options["folder"]:
             raise click.UsageError(
-                "--from and --organization exclude each other: names and login are rendered anew."
+                "--from and --organization exclude each other: names and login have to be rendered again."
             )
         settings = _for_organization(
             settings, options["organization"], options["target"], options["schema"], make

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 REMIND_SECONDS = 10.0
-"""How long a step that was told to end may take before it is told again."""
+"""How long a step may take to end before it is asked to end again."""
 
 
 class JobInterruptedError(Exception):
@@ -21,12 +21,12 @@ class Interruption:
     """Turns the signals that ask a process to end into KeyboardInterrupt, which dbt cleans up after.
 
     Attributes:
-        signal: the name of the one that came, None as long as none did.
+        signal: the name of the signal that came; None until one comes.
         is_in_step: whether a step is under way, which `stop_step` may stop.
     """
 
     def __init__(self, exit_code: int) -> None:
-        """exit_code: that of a process that is told to end twice, and has no time for a report."""
+        """exit_code: the exit code if a second signal comes, which leaves no time for a report."""
         self._exit_code = exit_code
         self.signal: str | None = None
         self.is_in_step = False

@@ -120,7 +120,7 @@ class JobLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it is held, as far as is known."""
+        """Whether it is held, to the best of this process's knowledge."""
         return self._conn is not None and not self.is_lost
 
     def acquire(self) -> psycopg.Connection:
@@ -259,7 +259,7 @@ class JobLock:
         return found == (True,)
 
     def _held_by_another(self, conn: psycopg.Connection) -> TimebackError:
-        """Who has the lock, as far as this role may see it."""
+        """An error that says who has the lock, with what this role may see."""
         found = conn.execute(
             """select
                 pg_locks.pid, usename, application_name,

@@ -20,7 +20,7 @@ class Options:
         select: dbt selections of the tests to run; every data test where there is none.
         tests: whether to run tests; check: whether to check the live catalog; rows: whether to count rows.
         audit: whether to audit the live catalog.
-        alert_command, alert_url: who is told of a job that is not green; see timeback_analytics.job.alert.
+        alert_command, alert_url: what to notify of a job that is not green; see job.alert.
         rows_timeout: how long counting one dataset's rows may take, in seconds.
         variables: dbt's --vars.
         threads: dbt's threads; None for the profile's.

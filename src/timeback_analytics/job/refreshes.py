@@ -1,7 +1,7 @@
-"""What the stored models took in while dbt ran, out of what each refresh notes of itself in the database.
+"""What stored models recomputed while dbt ran, read from the note that each refresh leaves in the database.
 
-A refresh is committed with its note, so that what is told here happened, whatever became of the dbt run or of
-the connection afterwards: looked at before dbt runs and after each try, no refresh of this job goes untold.
+A refresh is committed together with its note. So what is reported here has happened, whatever happened to the
+dbt run or the connection afterwards. Notes are read before dbt runs and after each try, so none is missed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a file that somebody wants to load, told so that they can mend it.
+"""What is wrong with a file that somebody wants to load, described so that they can correct it.
 
 How a format uses it:
 

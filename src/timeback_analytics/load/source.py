@@ -48,7 +48,7 @@ class Files(ABC):
         with self._open(actual) as raw:
             is_packed = raw.read(2) == _GZIP
         raw = self._open(actual)
-        # gzip closes a file that it is given as an open one by nobody, so it is told to
+        # gzip does not close a file that was opened by its caller, so _Gunzipped does
         return _Gunzipped(raw, name) if is_packed else raw
 
     @abstractmethod

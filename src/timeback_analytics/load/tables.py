@@ -34,9 +34,9 @@ class TableRows:
     Attributes:
         table: the table.
         columns: the columns that the rows have; others are left as they are, null or default in a new row.
-        rows: the rows, one value a column, gone through once. A null in the column `modified` stands for the
-            time of the load.
-        key: the columns that tell rows apart; no two of the rows have the same.
+        rows: the rows, with one value for each column, which are iterated only once. A null in the column
+            `modified` stands for the time of the load.
+        key: the columns that identify a row; no two rows have the same values.
         mode: upsert writes new and changed rows; insert new rows alone; set makes the rows of the owners
             exactly these, where a row is nothing but its key.
         newer_only: whether a row is left as it is when the table has a later date in the column `modified`.

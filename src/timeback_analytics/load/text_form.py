@@ -105,10 +105,10 @@ def examine(opened: Callable[[], IO[bytes]], encoding: str | None) -> TextFile:
 
     Args:
         opened: opens it.
-        encoding: the one that the user named; else it is told from the bytes.
+        encoding: the one that the user named; None to detect it from the bytes.
 
     Raises:
-        EncodingError: it is in another.
+        EncodingError: the file is in another encoding.
     """
     lines = done = 0
     tail = b""

@@ -155,7 +155,7 @@ class Metrics:
         """Ask.
 
         Args:
-            conn: as whoever asks, with the scope set that is asked for.
+            conn: a connection of the caller's role, with the scope set.
             question: what is asked.
 
         Raises:

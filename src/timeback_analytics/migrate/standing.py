@@ -256,13 +256,13 @@ def check_may_put_back(conn: psycopg.Connection, closure: Closure) -> None:
     """See beforehand whether this role may take everything away and make it again.
 
     Raises:
-        TimebackError: something stands there that cannot be made again, or is of an owner whose rights this
-            role has not; each is named.
+        TimebackError: something depends on a view and cannot be recreated, or has an owner whose rights this
+            role does not have; each is named.
     """
     if closure.obstacles:
         raise TimebackError(
-            "This stands on views that must be taken away, and cannot be made again by itself: "
-            f"{', '.join(closure.obstacles)}. Have its owner drop it and create it anew afterwards."
+            "This depends on views that must be dropped, and cannot be recreated automatically: "
+            f"{', '.join(closure.obstacles)}. Have its owner drop it and recreate it afterwards."
         )
     owners = sorted({one.owner for one in closure.objects})
     foreign = [

@@ -24,7 +24,7 @@ def apply(
     Args:
         changes: what `plan` found.
         account: the account that it found it in.
-        force: take fields away, change their types, make anew what no update can change.
+        force: whether to remove fields, change their types, and recreate what an update cannot change.
         tell: hears of each change that is made.
 
     Returns:
@@ -76,7 +76,7 @@ def delete(resources: list[Resource], account: Account, tell: Callable[[str], No
 
 
 def _past(action: str) -> str:
-    return {"create": "created", "update": "updated", "recreate": "made anew"}.get(
+    return {"create": "created", "update": "updated", "recreate": "recreated"}.get(
         action, "permissions, tags or folders"
     )
 

@@ -1,4 +1,4 @@
-"""The fields that a data set's parameters come to, worked out step by step as QuickSight does."""
+"""The fields that result from a data set's parameters, computed step by step as QuickSight does."""
 
 from __future__ import annotations
 

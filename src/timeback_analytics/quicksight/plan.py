@@ -28,14 +28,14 @@ LISTINGS = {
 
 @dataclass
 class Change:
-    """What becomes of one resource.
+    """What happens to one resource.
 
     Attributes:
         resource: as it is wanted.
         action: "create", "update", "recreate" or "unchanged".
-        lines: what changes, a line each.
-        lost: fields that go or become another type, on which dashboards may stand; or why it must be
-            made anew.
+        lines: what changes, one line for each change.
+        lost: fields that are removed or change their type, which dashboards may use; or why the resource
+            must be recreated.
         grant, revoke: permissions.
         tags: tags that are missing or other ones.
         folders: ids of folders in which it does not lie yet.
@@ -68,8 +68,8 @@ def plan(resources: list[Resource], account: Account) -> list[Change]:
     made_anew = {change.resource.ids["DataSetId"] for change in changes if _is_made_anew(change)}
     for change in changes:
         if change.resource.kind.name == "refresh-schedules" and change.resource.ids["DataSetId"] in made_anew:
-            # it goes with its data set
-            change.action, change.lines = "create", ["its data set is made anew"]
+            # it is deleted with its data set
+            change.action, change.lines = "create", ["its data set is recreated"]
     return changes
 
 

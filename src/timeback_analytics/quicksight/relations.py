@@ -136,7 +136,7 @@ def read_relations(manifest: Mapping[str, Any]) -> dict[str, Relation]:
     """
     nodes = published_models(manifest)
     if not nodes:
-        raise TimebackError("dbt's manifest has no published dataset. `dbt parse` makes it anew.")
+        raise TimebackError("dbt's manifest has no published dataset. `dbt parse` writes it again.")
     types = {
         (node["name"], column["name"]): column["data_type"]
         for node in nodes

@@ -231,7 +231,7 @@ def _object(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise TimebackError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise TimebackError(f"{path} is no JSON: {error}. Render it anew, or mend it.") from None
+        raise TimebackError(f"{path} is not JSON: {error}. Render it again, or correct it.") from None
     if not isinstance(given, dict):
         raise TimebackError(f"{path} is not an object of parameters.")
     return given

@@ -20,7 +20,7 @@ DESCRIPTION = (
 def topic(settings: Settings, relations: Mapping[str, Relation], metrics: Iterable[Metric]) -> dict[str, Any]:
     """The parameters of CreateTopic, or of CreateTopicV2 with the new data preparation.
 
-    Deprecated datasets are left out: nobody should take them up anew.
+    Deprecated datasets are left out: nobody should begin to use them.
     """
     kept = [relation for relation in relations.values() if not relation.deprecated]
     if settings.preparation == "new":

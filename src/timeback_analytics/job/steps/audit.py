@@ -20,7 +20,7 @@ def audit(work: Work) -> list[Finding]:
 
 
 def audit_catalog(work: Work, step: Step) -> None:
-    """Audit what was deployed, and tell of what was broken before it and was mended by it."""
+    """Audit what was deployed, and report what was broken before the deploy and repaired by it."""
     if not work.options.audit:
         step.status, step.sentence = "skipped", "left out by --no-audit"
         return
@@ -32,21 +32,21 @@ def audit_catalog(work: Work, step: Step) -> None:
     left = {_in_words(one) for one in found}
     mended = [one for one in work.broken_before if _in_words(one) not in left]
     step.details = sorted(left)
-    step.warnings = [f"{_in_words(one)}: found before this deploy, which mended it" for one in mended]
+    step.warnings = [f"{_in_words(one)}: found before this deploy, which repaired it" for one in mended]
     # readers who cannot read, after a restore, say, are a pity and no danger
     work.security_events[:] = [
         said for one, said in zip(mended, step.warnings, strict=True) if one.rule != "readers"
     ]
     step.sentence = f"{len(RULES)} rules, {len(left)} broken"
     if mended:
-        step.sentence += f"; {len(mended)} were broken before this deploy, which mended them"
+        step.sentence += f"; {len(mended)} were broken before this deploy, which repaired them"
     if any(one.rule == "readers" and one.object == f"role {READER}" for one in found):
         step.sentence = f"nobody can read the catalog, since the role {READER} is missing; {step.sentence}"
     step.status = "failed" if left else "warning" if mended else "ok"
 
 
 def note_what_is_broken(work: Work) -> None:
-    """Before a deploy mends it: what somebody changed by hand since the last one is worth to be known."""
+    """Record what somebody changed by hand since the last deploy, before this one repairs it."""
     try:
         work.broken_before[:] = audit(work) if work.options.audit else []
     except TimebackError:

@@ -63,7 +63,7 @@ def read_record(record: Record, spool: Spool, counts: Counter[str], problems: Pr
 
 
 def _sent(thing: dict[str, Any], outer: dict[str, Any]) -> int | None:
-    """When a thing was sent, as far as anything says."""
+    """When a thing was sent; None if nothing says so."""
     for value in (thing.get("sendTime"), outer.get("sendTime"), thing.get("dateModified")):
         try:
             return instant(value)[0]
@@ -157,11 +157,11 @@ class _Reader:
 
         Args:
             value: the attempt.
-            actor: whose it is, where it does not say so.
-            about: the resource, where it does not say so.
-            response: the response that names it, whose times and duration hold where it has none.
-            began: when it began, as far as the event tells.
-            closed: when it ended, as far as the event tells.
+            actor: whose it is, if the attempt does not say so.
+            about: the resource, if the attempt does not say so.
+            response: the response that names it, whose times and duration are used if the attempt has none.
+            began: when it began, if the event says so.
+            closed: when it ended, if the event says so.
         """
         name, thing = self.ref(value)
         if not name:

@@ -1,8 +1,8 @@
-"""What events say, kept on disk on its way to the tables: there are more events than fit into memory.
+"""What events say, kept on disk on its way to the tables, because events may not fit into memory.
 
-Every table is appended to, a row for each time that something is said, with the event that says it. What a
-deleted event says is passed over, what is said twice is the same as said once, and of what is said
-differently the later counts: so the order in which files come makes no difference.
+Rows are only appended: one for each fact and the event that states it. Facts of deleted events are ignored,
+duplicates count once, and of facts that contradict each other the later one counts. So the order of the files
+makes no difference.
 """
 
 import sqlite3
@@ -127,7 +127,7 @@ class Spool:
 
 
 class Rows(Sequence[tuple[Any, ...]]):
-    """The rows of a query of the spool, as a sequence that is gone through once and never in memory."""
+    """The rows of a query of the spool, as a sequence that can be iterated once and is never in memory."""
 
     def __init__(
         self,

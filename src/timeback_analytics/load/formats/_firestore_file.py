@@ -113,7 +113,7 @@ class ExportFile:
         try:
             first, second, third = (*_first_events(self._raw), None, None, None)[:3]
         except ijson.JSONError:
-            # a slip among the first of many lines is told as one of a line
+            # an error in one of the first lines of JSON lines is reported for that line
             self._rewind()
             if not self._is_by_line():
                 raise
@@ -310,7 +310,7 @@ class ExportFile:
             self._problems.reject(self._name, error.reason, error.remedy, value=path, record=path)
 
     def _opens(self, events: Iterator[tuple[str, Any]], path: str, what: str) -> bool:
-        """Whether an object begins; anything else is a problem, and passed over."""
+        """Whether an object begins; anything else is reported as a problem and skipped."""
         event, value = next(events)
         if event == "start_map":
             return True

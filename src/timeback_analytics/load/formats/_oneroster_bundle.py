@@ -23,7 +23,7 @@ _DELETED = "tobedeleted"
 
 
 class Bundle:
-    """The records of a bundle, file by file, and what they become."""
+    """The records of a bundle, file by file, and the rows that they become."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class Bundle:
         references = self._references
         references.begin(entity)
         keeps_values = entity.kind in ("user", "role", "class")
-        # a list is told by its column's name
+        # columns of lists have names in the plural
         columns = [(column, kind, column.endswith("s")) for column, kind in entity.references.items()]
         stored: list[tuple[str, Any]] = []
         kept: list[tuple[Record, str]] = []
         rows: list[tuple[Any, ...]] = []
-        # those that say nothing but a status, with their dates
+        # records with only a status, with their dates
         bare: dict[str, tuple[str, str | None]] = {}
         for record in file:
             values = record.values
@@ -294,7 +294,7 @@ class Bundle:
 
 
 def _says_status_alone(values: dict[str, Any], is_delta: bool) -> bool:
-    """Whether a record need not say more: something is gone, or of a delta file, just how it is now."""
+    """Whether a status is enough: something is gone, or a record of a delta file changes only its status."""
     if values.get("sourcedId") is None:
         return False
     if values.get("status") == _DELETED:

@@ -68,7 +68,7 @@ class References:
             self.unsure.add(entity.kind)
             return None
         identifier = row_id(entity.kind, sourced_id, self._source)
-        # a record that is skipped is not there, and one that is told is not to be told as missing too
+        # a skipped record does not exist for others; a reported one must not be reported as missing too
         if not is_sound and self._problems.skips_bad:
             return None
         first = self.lines[entity.kind].setdefault(identifier, line)
@@ -161,7 +161,7 @@ class References:
         for reference in references:
             by_id[reference.identifier].append(reference)
         for alike in by_id.values():
-            # where nothing is loaded, one problem an id is enough; what is skipped is told record by record
+            # if nothing is loaded, one problem for each id is enough; skipped records are reported one by one
             told = alike if self._problems.skips_bad else alike[:1]
             more = f" {len(alike) - 1:,} more records refer to it." if len(alike) > len(told) else ""
             for reference in told:

@@ -207,7 +207,7 @@ class _Items:
     """CASE items that achievements are aligned to: by the UUID in the link, else by the code.
 
     Attributes:
-        unknown: achievements that are aligned to something, and to no item that is told.
+        unknown: the number of achievements whose alignments name no item that could be identified.
     """
 
     def __init__(self, database: Database, achievements: list[dict[str, Any]]) -> None:
