@@ -1,4 +1,4 @@
-# ruff: noqa: F811  fixtures of test_job are named as parameters
+# ruff: noqa: F811  fixtures of job_kit are named as parameters
 """timeback job where it meets people: selections, the audit, alerts, what a failure comes from."""
 
 import http.server
@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from test_job import DEPLOYER, INT_THING, Jobs, jobs, template  # noqa: F401
+from job_kit import DEPLOYER, INT_THING, Jobs, jobs, template  # noqa: F401
 from timeback_analytics.cli import main
 from timeback_analytics.job.live_catalog import LiveCatalog
 from timeback_analytics.job.outcome import Exit

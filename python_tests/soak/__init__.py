@@ -1,1 +1,1 @@
-"""Long proofs that nobody notices a deploy: `make soak`. Short ones are in test_job.py and test_deploy.py."""
+"""Long proofs that nobody notices a deploy: `make soak`. Short ones: test_job_locks.py, test_deploy.py."""
