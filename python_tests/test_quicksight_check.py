@@ -1,4 +1,7 @@
-"""Each check of rendered resources, seen to find what it is for: one thing is spoiled, one fault is told."""
+"""Each check of rendered resources, seen to find what it is for: one thing is spoiled, one fault is told.
+
+The file is long because most of it is one list of cases, which is easiest to read in one place.
+"""
 
 import dataclasses
 
