@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,22 +19,12 @@ from psycopg import sql
 from psycopg.types.json import set_json_loads
 
 from expectation.datasets import facts
-from expectation.roar import (
-    IDS,
-    PEOPLE,
-    Document,
-    NoListError,
-    as_json,
-    documents_of,
-    expected,
-    listed,
-    organizations_asked_for,
-    roar_facts,
-)
+from expectation.roar import PEOPLE, Document, expected, roar_facts
+from expectation.roar_documents import IDS, as_json, documents_of
+from expectation.roar_setting import SETTING, NoListError, listed, organizations_asked_for, settings
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
-SETTING = "app.allowed_roar_org_ids"
 PARSER = "analytics_internal.roar_caller_scope"
 SEEDS = range(20)
 UNKNOWN = "of nobody"
@@ -153,95 +142,11 @@ def test_the_examples_have_everything():
     assert one_sided == []
 
 
-# -- the setting --------------------------------------------------------------------------------------
-
-
-def _settings() -> Iterator[str]:
-    """Lists in many spellings, good and bad: ids and tokens thrown together."""
-    chance = random.Random("roar settings")
-    yield from (
-        "",
-        " ",
-        "\t\n\v\f\r ",
-        "{}",
-        "{ }",
-        "*",
-        " * ",
-        "{*}",
-        "*,a",
-        "a,*",
-        '"*"',
-        ",",
-        "{,}",
-        "a,",
-        ",a",
-    )
-    yield from (
-        "a,,b",
-        "a, ,b",
-        "{a",
-        "a}",
-        "{{a}}",
-        "{a},{b}",
-        "null",
-        "a,NULL",
-        '"null"',
-        '""',
-        '"',
-        '"a',
-        '"a"b',
-    )
-    yield from (
-        'a"b"',
-        '"a" "b"',
-        "a b",
-        "a/b",
-        '"a/b"',
-        '"a\\/b"',
-        '"a\\',
-        '"\\"',
-        '"a\\\\"',
-        "a\\b",
-        '"a,null,b"',
-    )
-    yield from (
-        "[0:1]={a,b}",
-        "[a]",
-        "a;b",
-        "a\u00a0",
-        "' or true --",
-        '{"a","b,c"}',
-        '{"a","b\\"}',
-        '"{a}"',
-        "(a)",
-    )
-    tokens = (
-        *(listed([element]) for element in IDS[:30]),
-        ",",
-        ",",
-        " ",
-        "{",
-        "}",
-        '"',
-        "\\",
-        "a",
-        "null",
-        "*",
-        "/",
-    )
-    for _ in range(600):
-        yield "".join(chance.choices(tokens, k=chance.randint(1, 7)))
-    for _ in range(100):
-        elements = chance.sample(IDS, chance.randint(1, 5))
-        text = ", ".join(listed([element], quote_all=chance.random() < 0.5) for element in elements)
-        yield f"{{{text}}}" if chance.random() < 0.5 else text
-
-
 def test_every_text_of_the_setting_is_read_as_documented(catalog):
     """A list gives its ids, anything else an error that names the setting and the element: never more."""
     query = f"select is_everyone, org_ids from {PARSER}(%s, %s, null, current_user, true)"
     outcomes = Counter()
-    for setting in _settings():
+    for setting in settings():
         try:
             wanted = organizations_asked_for(setting)
         except NoListError as error:
@@ -461,76 +366,6 @@ def test_documents_that_no_dataset_shows_are_counted(catalog, source_tests):
             ("users/badges", "object", 2, "users/a/badges/b"),
             (None, "object", 2, "users"),
         ]
-
-
-# -- indexes ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def many(shared_catalog: str) -> Iterator[psycopg.Connection]:
-    """60,000 trials of 600 users in 60 districts, rolled back at the end."""
-    with psycopg.connect(shared_catalog) as conn:
-        conn.execute(
-            """insert into operational.roar_document
-            select
-                'users/U' || u,
-                jsonb_build_object('districts', jsonb_build_object('current', array['D' || u % 60])), now()
-            from generate_series(1, 600) as u
-            union all
-            select 'users/U' || u || '/runs/R' || u || '-' || r, '{}', now()
-            from generate_series(1, 600) as u, generate_series(1, 2) as r
-            union all
-            select
-                'users/U' || u || '/runs/R' || u || '-' || r || '/trials/T' || t,
-                '{"correct": 1, "rt": 800}', now()
-            from generate_series(1, 600) as u, generate_series(1, 2) as r, generate_series(1, 50) as t"""
-        )
-        conn.execute("analyze operational.roar_document")
-        yield conn
-        conn.rollback()
-
-
-@pytest.mark.parametrize("setting", ["D7", "D7, D8, D9", "*"])
-@pytest.mark.parametrize(
-    ("where", "trials"),
-    {
-        "a run and its user": ("user_id = 'U7' and run_id = 'R7-1'", 50),
-        "a run": ("run_id = 'R7-1'", 50),
-        "a user": ("user_id = 'U7'", 100),
-    }.values(),
-)
-def test_the_trials_of_a_run_answer_from_an_index(many, setting, where, trials):
-    many.execute("select set_config(%s, %s, true)", [SETTING, setting])
-    query = f"select id, correct, rt, org_ids from analytics.roar_user_trials where {where}"
-    assert len(many.execute(query).fetchall()) == trials
-    assert _most_trials_read(many, query) <= 2 * trials
-
-
-def test_the_trials_of_a_district_answer_from_an_index(many):
-    many.execute("select set_config(%s, %s, true)", [SETTING, "D7"])
-    query = "select count(*), sum(correct) from analytics.roar_user_trials"
-    assert many.execute(query).fetchone() == (1000, 1000)
-    # by an index, person by person; runs and people stand between
-    assert _most_trials_read(many, query) <= 2 * 1000
-
-
-def _most_trials_read(conn: psycopg.Connection, query: str) -> int:
-    """How many rows the most laborious scan of the trials read, those removed by a filter among them.
-
-    Scans of the small index of what is above trials are left out.
-    """
-    (plan,) = conn.execute(f"explain (analyze, format json) {query}").fetchone()[0]
-
-    def scans(node: dict[str, Any]) -> Iterator[int]:
-        if node["Node Type"].endswith("Scan") and node.get("Relation Name") == "roar_document":
-            rows = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-            rows += node.get("Rows Removed by Index Recheck", 0)
-            is_small = "roar_document_collection_idx" in json.dumps(node)
-            yield 0 if is_small else int(rows * node["Actual Loops"])
-        for child in node.get("Plans", []):
-            yield from scans(child)
-
-    return max(scans(plan["Plan"]), default=0)
 
 
 # -- without ROAR -------------------------------------------------------------------------------------
