@@ -239,7 +239,7 @@ def _shared_tables() -> dict[str, list[dict[str, Any]]]:
 
 
 def _tables_of(person: Person, today: date) -> dict[str, list[dict[str, Any]]]:
-    """A person's rows, alike but for the roles."""
+    """A person's rows, alike but for the roles. Long because it is data: a row in every table with people."""
 
     def own(name: str) -> UUID:
         return _uuid(f"{person.name} {name}")

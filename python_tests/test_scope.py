@@ -3,6 +3,9 @@
 What a caller must see is worked out here, from scope_rows: the rows of the model behind a dataset whose
 person has a current organization in the list, each with the organizations that person and list share.
 Both halves of the scope are asked, the one for few people and the one for many.
+
+The file is long on purpose. All of its tests ask the same two deployed catalogs, which take long to make, and
+tests share such fixtures only within a file.
 """
 
 import itertools

@@ -31,7 +31,7 @@ def ref(name: str, kind: str = "org") -> dict[str, str]:
 
 
 def answers() -> dict[str, list[dict[str, Any]]]:
-    """A small district, as the interface of version 1.2 serves it."""
+    """A small district, as the interface of version 1.2 serves it. Long because it is data."""
     base = {"status": "active", "dateLastModified": "2026-01-05T10:00:00.000Z", "metadata": {"x": 1}}
     return {
         "orgs": [
