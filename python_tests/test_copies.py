@@ -1,4 +1,7 @@
-"""docs/copies.md: each of its recipes as it stands there, and what each leaves behind found and mended."""
+"""docs/copies.md: each of its recipes as it stands there, and what each leaves behind found and mended.
+
+One long file, since all of its tests use the same servers, which take long to start.
+"""
 
 import json
 import os

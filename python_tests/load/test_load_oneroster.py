@@ -15,6 +15,7 @@ from timeback_analytics.load import Report, load
 def test_every_record_becomes_a_row(
     conn: psycopg.Connection, load_bundle: Callable[..., Report], version: str
 ) -> None:
+    """Long, because it compares every table."""
     report = load_bundle(version, small_bundle(version))
     assert counts(report) == {
         "one_roster_organization": (2, 0, 0, 0, 0),
