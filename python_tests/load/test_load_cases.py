@@ -249,7 +249,7 @@ def test_status_alone_changes_the_status_alone(
     assert one(conn, values, row_id(kind, person)) == before
     found = conn.execute(f"select id::text, status from {table} where status <> 'active'").fetchall()
     assert found == [(row_id(kind, person), "tobedeleted")]
-    assert not [note for note in report.notes if "passed over" in note]
+    assert not [note for note in report.notes if "ignored" in note]
     assert load("oneroster", case(name), connection=conn).changes == 0
 
 

@@ -39,7 +39,7 @@ class Facts:
     """What was read from a database; everything is empty where nothing was."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Rows of each dataset, whoever they are about."""
+    """Rows of each dataset, about all people."""
     samples: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     """A few rows of each dataset, as text in the order of its columns; of the demo alone."""
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

@@ -243,7 +243,7 @@ class Job:
             self._steps.append(step)
         step.status, step.sentence = "failed", self._explained(sentence)
         self._say_step(step)
-        # for whoever reads the report
+        # for readers of the report
         step.details += details
 
     def _explained(self, sentence: str) -> str:

@@ -174,7 +174,7 @@ class Migration:
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 if time.monotonic() > give_up_at:
                     raise TimebackError(
-                        f"A lock could not be had within {self.lock_seconds:g} s: {_told(error)}. "
+                        f"A lock could not be taken within {self.lock_seconds:g} s: {_told(error)}. "
                         "Everything is as it was. Run this when fewer read, or give --lock-seconds more."
                     ) from error
                 time.sleep(0.1 + random.random() * 0.3)

@@ -1,4 +1,4 @@
-"""The dashboards of dashboards.yml: what they show, as SQL and with words, whoever draws them."""
+"""The dashboards of dashboards.yml: what they show, as SQL and in words, independent of what draws them."""
 
 from __future__ import annotations
 

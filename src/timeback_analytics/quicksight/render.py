@@ -27,7 +27,7 @@ from timeback_analytics.quicksight.settings import Settings
 
 @dataclass(frozen=True)
 class Description:
-    """What the resources are made of, whoever they are for.
+    """What the resources are made of, for every kind of reader.
 
     Attributes:
         relations: the datasets, by name.

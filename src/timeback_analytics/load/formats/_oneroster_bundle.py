@@ -192,8 +192,8 @@ class Bundle:
                 self._people[identifier] = Person.bare(identifier, status == _DELETED, modified)
         if len(rows) < len(bare):
             self._notes.append(
-                f"{len(bare) - len(rows):,} records of {entity.file_name} give a status to {entity.name}s "
-                "that are not stored, and nothing else of them; they were passed over."
+                f"{len(bare) - len(rows):,} records of {entity.file_name} have only a status, "
+                f"for {entity.name}s that are not stored; they were ignored."
             )
         return rows
 

@@ -121,9 +121,7 @@ class _Answers:
         if self._again:
             notes.append(f"{self._again:,} records came again; of each the newest counts.")
         if self._passed_over:
-            notes.append(
-                f"{self._passed_over:,} records of collections that no table holds were passed over."
-            )
+            notes.append(f"{self._passed_over:,} records of collections that have no table were ignored.")
         return replace(
             reading, what=f"OneRoster over REST: {counted or 'no records'}", tables=tables, notes=notes
         )
