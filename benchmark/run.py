@@ -7,29 +7,21 @@ machines differ, ratios less. Among the forms is the catalog's own materialized 
 beside the live one; what its refresh costs after changes is measured on a copy of the database.
 """
 
-import os
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 import psycopg
 from grid import Grid, measure, over_budget
 from parquet import ParquetFile
-from scale_data import code_of, load_scale_data
+from prepare import STORED_SCHEMA, prepare
+from refreshes import measure_refreshes
 
-from stored_mode import StoredRefreshes
-from timeback_analytics.operational import create_operational_schema
-from timeback_analytics.project import project_root, state_dir
+from timeback_analytics.project import state_dir
 from timeback_analytics.server import EmbeddedServer
 
-HERE = Path(__file__).resolve().parent
-SCHEMA = "operational"
 ONE_SCHOOL = "md5('school5')::uuid::text"
 # a school's tables are read by index: a scan of one of these from end to end is what must not happen
 HISTORY = {"caliper_attempt", "caliper_event", "caliper_score", "caliper_session", "one_roster_role"}
@@ -55,7 +47,6 @@ class Cost:
 
 
 OURS = Form("attempts (published view)", "analytics.attempts")
-STORED_SCHEMA = "stored"
 STORED = Form("attempts (stored facts)", f"{STORED_SCHEMA}.attempts")
 # in materialized mode, a school's attempts take this part of the live view's time at most
 STORED_RATIO = 0.1
@@ -137,166 +128,49 @@ def ask(dsn: str, form: Form, scope: str, where: str, repeats: int, timeout: str
     )
 
 
-CHANGES = {
-    "new": (
-        """insert into caliper_attempt (
-            id, assignee_id, assignable_id, count,
-            started_at_time, ended_at_time, date_created, date_last_modified
-        )
-        select
-            'new {rows} ' || n, md5('student' || 1 + n * 7919 % {students})::uuid, 'resource {rows} ' || n, 1,
-            now(), now(), now(), now()
-        from generate_series(1, {rows} / 2) as n""",
-        """insert into caliper_score (id, attempt_id, score_given, max_score, date_created)
-        select 'new {rows} ' || n, 'new {rows} ' || n, 1, 1, now()
-        from generate_series(1, {rows} / 4) as n""",
-        """insert into caliper_event (id, type, action, generated_id, session_id, event_time)
-        select
-            'new {rows} ' || n, 'AssessmentItemEvent', 'Completed', 'new {rows} ' || n, 'session ' || n, now()
-        from generate_series(1, {rows} / 4) as n""",
-    ),
-    "corrected": (
-        """update caliper_attempt set duration = 'PT50S' where id in (
-            select 'urn:uuid:' || md5('attempt' || 1 + n * 7919 % {students} || '/' || n % 19)::uuid
-            from generate_series(1, {rows} / 2) as n
-        )""",
-        """update caliper_score set score_given = 1 - score_given where id in (
-            select 'urn:uuid:' || md5('score' || 1 + n * 7919 % {students} || '/' || n % 4)::uuid
-            from generate_series(1, {rows} / 2) as n
-        )""",
-    ),
-    "deleted": (
-        """delete from caliper_score where id in (
-            select 'urn:uuid:' || md5('score' || 1 + n * 7919 % {students} || '/' || n % 4)::uuid
-            from generate_series(1, {rows}) as n
-        )""",
-    ),
-}
-"""Ways to change history: SQL for `rows` rows, spread over all students."""
-
-
-def deploy(server: EmbeddedServer, database: str, schema: str = "analytics", *arguments: str) -> Path:
-    """`dbt run` of this project into the benchmark's database.
+def ask_each_form(
+    dsn: str, forms: Iterable[Form], question: str, where: str, repeats: int, timeout: str
+) -> list[str]:
+    """Ask the published view and every other form, print what each costs, and return what is not as promised.
 
     Args:
-        server: the benchmark's.
-        database: where to.
-        schema: the published schema.
-        arguments: further ones of dbt's.
-
-    Returns:
-        dbt's target folder.
-
-    Raises:
-        click.ClickException: dbt fails; its output is shown.
+        dsn: the database.
+        forms: the forms that are asked beside the published view.
+        question: the question, for a reader.
+        where: the same as a WHERE clause, or nothing.
+        repeats: measured runs of our own forms; the others are asked once.
+        timeout: statement_timeout of each run.
     """
-    root = project_root()
-    folder = state_dir() / "benchmark-dbt"
-    folder.mkdir(exist_ok=True)
-    target = folder / f"target-{schema}"
-    (folder / "profiles.yml").write_text((root / "profiles.yml.example").read_text())
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "TIMEBACK_"))
-    }
-    result = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            "run",
-            "--project-dir",
-            root,
-            "--target-path",
-            target,
-            "--log-path",
-            folder / "logs",
-            *arguments,
-        ],
-        env={
-            **environment,
-            "DBT_PROFILES_DIR": str(folder),
-            "TIMEBACK_EMBEDDED_HOST": str(server.socket_dir),
-            "TIMEBACK_EMBEDDED_DATABASE": database,
-            "TIMEBACK_SCHEMA": schema,
-        },
-        cwd=root,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise click.ClickException(f"dbt run failed:\n{result.stdout}")
-    return target
+    click.echo(f"\n{question}")
+    ours = ask(dsn, OURS, ONE_SCHOOL, where, repeats, timeout)
+    click.echo(f"  {OURS.name:<44}{show(ours, ours, timeout)}")
+    if ours is None:
+        return [f"{question}: over {timeout}"]
+    failures = []
+    if ours.scans:
+        failures.append(f"{question}: reads {', '.join(sorted(ours.scans))} from end to end")
+    for form in forms:
+        other = ask(dsn, form, ONE_SCHOOL, where, repeats if form in (STORED, BOUND) else 1, timeout)
+        click.echo(f"  {form.name:<44}{show(ours, other, timeout)}")
+        if form is BOUND and other is not None and other.scans:
+            failures.append(f"{question}: {form.name} reads {', '.join(sorted(other.scans))}")
+        if other is not None and other.rows != ours.rows:
+            failures.append(f"{question}: {form.name} gives {other.rows} rows, the view {ours.rows}")
+        if form is STORED and where == "" and not (other and other.seconds <= STORED_RATIO * ours.seconds):
+            failures.append(f"{question}: {form.name} takes more than {STORED_RATIO} of the time")
+    return failures
 
 
-def refresh_seconds(
-    dsn: str, refreshes: StoredRefreshes, students: int, rows: int, change: str
-) -> dict[str, float]:
-    """Seconds that bringing each stored model up to date takes after a change; all of it is rolled back.
-
-    Args:
-        dsn: a database with the catalog in materialized mode.
-        refreshes: those of that catalog.
-        students: how many students the database has.
-        rows: how many operational rows change; with 0 nothing does.
-        change: which way, a key of CHANGES.
-    """
-    seconds = {}
-    with psycopg.connect(dsn) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute(f"set local search_path = {SCHEMA}")
-        connection.execute("set local jit = off")
-        for statement in CHANGES[change] if rows else ():
-            connection.execute(statement.format(rows=rows, students=students))
-        for model, script in refreshes.scripts.items():
-            with connection.transaction(force_rollback=True):
-                started = time.monotonic()
-                connection.execute(script)
-                seconds[model] = time.monotonic() - started
-        connection.rollback()
-    return seconds
-
-
-def prepare(
-    server: EmbeddedServer, sizes: dict[str, int], *, stored: bool = True
-) -> tuple[str, StoredRefreshes | None]:
-    """A database with scale data of these sizes, the catalog and the other forms; what exists is kept.
-
-    With `stored`, the catalog is there a second time, in materialized mode, as schema `stored`.
-
-    Returns:
-        Its name, and with `stored` how that one is refreshed.
-    """
-    database = "scale_" + "_".join(str(size) for size in sizes.values())
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
-        exists = connection.execute("select 1 from pg_database where datname = %s", [database]).fetchone()
-        if not exists:
-            # under another name until it is whole, so that an interrupted load is never measured
-            connection.execute("drop database if exists loading with (force)")
-            connection.execute("create database loading")
-            click.echo(
-                f"Loading scale data ({', '.join(f'{size:,} {name}' for name, size in sizes.items())}):"
-            )
-            with psycopg.connect(server.dsn("loading"), autocommit=True) as loading:
-                with loading.transaction():
-                    create_operational_schema(loading, SCHEMA)
-                loading.execute(f"set search_path = {SCHEMA}")
-                load_scale_data(loading, sizes)
-                loading.execute("vacuum analyze")
-            connection.execute(f"alter database loading rename to {database}")
-    click.echo("Deploying the catalog ...")
-    deploy(server, database)
-    refreshes = None
-    if stored:
-        click.echo(
-            "Deploying it beside, in materialized mode; the first time this works out every attempt ..."
-        )
-        target = deploy(server, database, STORED_SCHEMA, "--vars", "{stored_facts: true}")
-        refreshes = StoredRefreshes.of(target, database, STORED_SCHEMA)
-    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
-        connection.execute(f"set search_path = {SCHEMA}")
-        connection.execute(code_of(HERE / "other_forms.sql"))
-    return database, refreshes
+def ask_for_everybody(dsn: str, student: int, timeout: str) -> None:
+    """Print what an unrestricted caller's questions cost."""
+    click.echo("\neverybody, as an unrestricted caller")
+    for question, where in {
+        "one student": QUESTIONS["one student of it"],
+        "one session": QUESTIONS["one session of it"],
+        "all": "",
+    }.items():
+        cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
+        click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
 
 
 def show(ours: Cost | None, other: Cost | None, timeout: str) -> str:
@@ -382,59 +256,21 @@ def main(
         database, refreshes = prepare(server, sizes, stored=stored)
         dsn = server.dsn(database)
         student = 4 + schools  # of school 5
-        for question, where in QUESTIONS.items() if questions else ():
-            where = where.format(student=student)
-            click.echo(f"\n{question}")
-            ours = ask(dsn, OURS, ONE_SCHOOL, where, repeats, timeout)
-            click.echo(f"  {OURS.name:<44}{show(ours, ours, timeout)}")
-            if ours is None:
-                failures.append(f"{question}: over {timeout}")
-                continue
-            if ours.scans:
-                failures.append(f"{question}: reads {', '.join(sorted(ours.scans))} from end to end")
-            for form in ((STORED,) if stored else ()) + OTHERS:
-                other = ask(dsn, form, ONE_SCHOOL, where, repeats if form in (STORED, BOUND) else 1, timeout)
-                click.echo(f"  {form.name:<44}{show(ours, other, timeout)}")
-                if form is BOUND and other is not None and other.scans:
-                    failures.append(f"{question}: {form.name} reads {', '.join(sorted(other.scans))}")
-                if other is not None and other.rows != ours.rows:
-                    failures.append(f"{question}: {form.name} gives {other.rows} rows, the view {ours.rows}")
-                if (
-                    form is STORED
-                    and where == ""
-                    and not (other and other.seconds <= STORED_RATIO * ours.seconds)
-                ):
-                    failures.append(f"{question}: {form.name} takes more than {STORED_RATIO} of the time")
+        if questions:
+            forms = ((STORED,) if stored else ()) + OTHERS
+            for question, where in QUESTIONS.items():
+                failures += ask_each_form(
+                    dsn, forms, question, where.format(student=student), repeats, timeout
+                )
         if grid:
             click.echo("\nthe grid: ours / the peer, milliseconds of the server's CPU")
-            failures += over_budget(
-                measure(
-                    Grid(
-                        lambda scope: _asking(dsn, scope, timeout),
-                        schools,
-                        repeats,
-                        ParquetFile(dsn, state_dir() / "benchmark" / f"{database}.parquet"),
-                    )
-                )
-            )
+            parquet = ParquetFile(dsn, state_dir() / "benchmark" / f"{database}.parquet")
+            cells = measure(Grid(lambda scope: _asking(dsn, scope, timeout), schools, repeats, parquet))
+            failures += over_budget(cells)
         if everyone and questions:
-            click.echo("\neverybody, as an unrestricted caller")
-            for question, where in {
-                "one student": QUESTIONS["one student of it"],
-                "one session": QUESTIONS["one session of it"],
-                "all": "",
-            }.items():
-                cost = ask(dsn, OURS, "'*'", where.format(student=student), 1, timeout)
-                click.echo(f"  {question:<44}{show(cost, cost, timeout)}")
+            ask_for_everybody(dsn, student, timeout)
         if refreshes:
-            click.echo("\nbringing the stored facts up to date")
-            for change in CHANGES:
-                for rows in map(int, changed.split(",")):
-                    if rows or change == next(iter(CHANGES)):
-                        seconds = refresh_seconds(dsn, refreshes, students, rows, change)
-                        parts = ", ".join(f"{part} {spent:.2f}" for part, spent in seconds.items())
-                        what = f"{rows:,} rows {change}"
-                        click.echo(f"  {what:<44}{sum(seconds.values()):>9,.2f} s   {parts}")
+            measure_refreshes(dsn, refreshes, students, [int(rows) for rows in changed.split(",")])
     finally:
         server.stop()
     if failures:

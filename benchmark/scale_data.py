@@ -7,6 +7,7 @@ import click
 import psycopg
 
 HERE = Path(__file__).resolve().parent
+SCHEMA = "operational"
 
 
 def load_scale_data(connection: psycopg.Connection, sizes: dict[str, int], *, quiet: bool = False) -> None:
