@@ -317,7 +317,7 @@ def test_what_is_written_is_read_again(description, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "is not an object"),
         ("{}", "does not say AwsAccountId and DataSetId"),
         ('{"AwsAccountId": "1", "DataSetId": 5}', "does not say"),
