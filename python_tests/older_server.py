@@ -35,48 +35,79 @@ class OlderServer:
         )
 
 
-@pytest.fixture(scope="session")
-def older_server(short_tmp: Path) -> Iterator[OlderServer]:
-    """Debian's server in a temporary folder, run by its own user where we are root. Stopped at the end."""
+@dataclass(frozen=True)
+class Program:
+    """An installed PostgreSQL, run by a user of its own where we are root.
+
+    Attributes:
+        folder: of its programs.
+        run_as: the user, as arguments of subprocess.run.
+    """
+
+    folder: Path
+    run_as: dict[str, int]
+
+    def run(self, name: str, *arguments: str | Path) -> None:
+        """Run one of its programs to its end."""
+        # a server that stays would keep a pipe open
+        subprocess.run(
+            [self.folder / name, *arguments],
+            check=True,
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            **self.run_as,
+        )
+
+    def own_folder(self, folder: Path) -> None:
+        """Make a folder that its user may write to."""
+        folder.mkdir()
+        if self.run_as:
+            os.chown(folder, self.run_as["user"], self.run_as["group"])
+
+    def copy(self, source: Path, goal: Path) -> None:
+        """Copy a folder with whom its files belong to."""
+        subprocess.run(["cp", "-a", source, goal], check=True)
+
+    def has_extension(self, name: str) -> bool:
+        """Whether an extension can be created."""
+        done = subprocess.run(
+            [self.folder / "pg_config", "--sharedir"], capture_output=True, text=True, check=False
+        )
+        return (Path(done.stdout.strip()) / "extension" / f"{name}.control").exists()
+
+
+def find_program() -> Program:
+    """The first PostgreSQL that is installed; skips the test where none is."""
     named = os.environ.get("TIMEBACK_OLDER_POSTGRES")
     places = [Path(named)] if named else BINARIES
-    bin_dir = next((path for path in places if (path / "initdb").exists()), None)
-    if bin_dir is None:
+    folder = next((path for path in places if (path / "initdb").exists()), None)
+    if folder is None:
         if named:
             pytest.fail(f"TIMEBACK_OLDER_POSTGRES: there is no initdb in {named}")
         pytest.skip("no PostgreSQL 14 to 17 of Debian's is installed (apt-get install postgresql-15)")
+    if os.geteuid() != 0:
+        return Program(folder, {})
+    entry = pwd.getpwnam("postgres")
+    return Program(folder, {"user": entry.pw_uid, "group": entry.pw_gid})
+
+
+@pytest.fixture(scope="session")
+def older_server(short_tmp: Path) -> Iterator[OlderServer]:
+    """Debian's server in a temporary folder, run by its own user where we are root. Stopped at the end."""
+    program = find_program()
     home = short_tmp / "older"
-    home.mkdir()
-    run_as: dict[str, int] = {}
-    if os.geteuid() == 0:
-        entry = pwd.getpwnam("postgres")
-        os.chown(home, entry.pw_uid, entry.pw_gid)
-        run_as = {"user": entry.pw_uid, "group": entry.pw_gid}
-
-    def run(*arguments: str | Path) -> None:
-        with (home.parent / "older.log").open("a") as log:
-            subprocess.run(
-                arguments, check=True, cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL, **run_as
-            )
-
-    run(
-        bin_dir / "initdb",
-        "-D",
-        home / "data",
-        "-U",
-        "postgres",
-        "--auth=trust",
-        "-E",
-        "utf8",
-        "--locale=C.UTF-8",
+    program.own_folder(home)
+    program.run(
+        *("initdb", "-D", home / "data", "-U", "postgres", "--auth=trust"),
+        *("-E", "utf8", "--locale=C.UTF-8"),
     )
     settings = f"-c listen_addresses= -c unix_socket_directories={home} -c fsync=off"
-    control = (bin_dir / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings)
-    run(*control, "start")
+    program.run("pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", settings, "start")
     try:
         yield OlderServer(home)
     finally:
-        run(bin_dir / "pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
+        program.run("pg_ctl", "-D", home / "data", "-w", "-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
 
 
