@@ -13,6 +13,11 @@ from timeback_analytics.cli import main
 
 STRANGER = "lint_stranger"
 
+# as postgres_fdw's would be, which the embedded server does not have
+FOREIGN_TABLE = """create foreign data wrapper nothing;
+create server node foreign data wrapper nothing options (host 'localhost');
+create user mapping for current_user server node;
+create foreign table analytics_internal.refresh_mark_node (mark text) server node"""
 # rule -> (what breaks it, the object and finding that are reported)
 BROKEN = [
     (
@@ -180,6 +185,21 @@ BROKEN = [
         "readers",
         "alter role timeback_reader rename to lint_aside; drop owned by lint_aside",
         "role timeback_reader is missing, so nobody can read: create role timeback_reader nologin",
+    ),
+    *(
+        ("servers", f"{FOREIGN_TABLE}; {change}", f"server node {finding}")
+        for change, finding in (
+            ("grant usage on foreign server node to public", "everybody may use it"),
+            ("create user mapping for {stranger} server node", "has a mapping of {stranger}"),
+            ("create user mapping for public server node", "has a mapping of everybody"),
+            ("drop user mapping for current_user server node", "has no mapping of postgres"),
+            ("alter server node options (set host 'far')", "is reached over a network without sslmode"),
+            (
+                "grant usage on foreign data wrapper nothing to {stranger}; alter server node owner "
+                "to {stranger}",
+                "is owned by {stranger}, who may lead it elsewhere",
+            ),
+        )
     ),
 ]
 

@@ -36,6 +36,7 @@
 {%- set scope = scope_of(people) -%}
 {%- set columns = model.columns.keys() | list -%}
 {%- set rows_of_few = of_few or relation -%}
+{%- set on_servers = sharded_below(rows_of_few) -%}
 with caller as materialized (
     select
         scope.is_everyone,
@@ -59,10 +60,18 @@ breadth as materialized (
 
 {{ way('fenced', rows_by_person(rows_of_few, person, people, columns, is_fenced=true), columns) }}
 where {{ is_bound_when_planned() }}
+{%- if on_servers %}
+    and not {{ are_on_servers_when_planned(on_servers) }}
 
 union all
 
-{{ way('narrow', narrow_rows(rows_of_few, person, people, columns, grouped), columns) }}
+{{ way('fenced', rows_at_once(rows_of_few, person, people, columns, is_fenced=true), columns) }}
+where {{ is_bound_when_planned() }} and {{ are_on_servers_when_planned(on_servers) }}
+{%- endif %}
+
+union all
+
+{{ way('narrow', narrow_rows(rows_of_few, person, people, columns, grouped, on_servers), columns) }}
 where not {{ is_bound_when_planned() }}
 
 union all
@@ -91,8 +100,10 @@ from (
 
 
 {#- The people of the caller's organizations joined to their rows, in whatever order costs least. -#}
-{% macro narrow_rows(relation, person, people, columns, grouped) -%}
-{%- if grouped -%}
+{% macro narrow_rows(relation, person, people, columns, grouped, on_servers=[]) -%}
+{%- if on_servers -%}
+{{ rows_at_once(relation, person, people, columns) }}
+{%- elif grouped -%}
 {{ rows_by_person(relation, person, people, columns) }}
 {%- else -%}
 with people as (

@@ -137,6 +137,10 @@ begin
         offset 0
     ) as live;
     {%- endif %}
+    {%- if stored.is_sharded %}
+    -- a batch that failed between two nodes left its rows on one
+    delete from {{ stored.relation }} where {{ 'student_id is null' if batch['batch'] == 0 else conditions | join(' and ') }};
+    {%- endif %}
     {{ write_computed_rows(stored) }}
     update {{ stored.fill }} set rows = added where model_name = {{ stored.name }} and batch = {{ batch['batch'] }};
 end

@@ -63,6 +63,9 @@ declare
     lost bigint;
     removed bigint := 0;
     added bigint := 0;
+    {%- if stored.is_sharded %}
+    {{- declare_shards() }}
+    {%- endif %}
 begin
     create temporary table refresh_row on commit drop as
     select {{ stored.all_columns | join(', ') }}
@@ -72,6 +75,10 @@ begin
 
     {{ read_last_refresh(stored) }}
     is_whole := is_rewrite or exists (select from refresh_source where refresh_source.since_age is null);
+    {%- if stored.is_sharded %}
+    {{ compare_marks(stored) }}
+    is_whole := is_whole or is_torn;
+    {%- endif %}
     {% for source in stored.sources %}
     {{ find_changed_rows(stored, source) }}
     {% endfor %}
@@ -93,13 +100,20 @@ begin
         {{ write_differences(stored) }}
     end if;
 
+    {%- if stored.is_sharded %}
+    {{ write_marks(stored) }}
+    {%- endif %}
     if is_filled then
         is_whole := true;
         select added + sum(rows) into added from {{ stored.fill }} where model_name = {{ stored.name }};
     end if;
     {{ note_refresh(stored) }}
     if removed + added > 0 then
+        {%- if stored.is_sharded %}
+        {{ analyze_partitions(stored) }}
+        {%- else %}
         analyze {{ stored.relation }};
+        {%- endif %}
     end if;
     if is_whole or is_filled then
         analyze {{ stored.ids }};
@@ -133,13 +147,14 @@ $refresh$;
     {%- endfor -%}
     {{ return({
         'relation': relation,
+        'is_sharded': is_sharded(meta),
         'ids': relation.incorporate(path={'identifier': relation.identifier ~ '_ids'}),
         'name': dbt.string_literal(model['name']),
         'columns': names,
         'column_list': names | join(', '),
         'key': meta['key'],
         'key_list': meta['key'] | join(', '),
-        'ids_columns': meta['key'] + id_names,
+        'ids_columns': meta['key'] + (['student_id'] if is_sharded(meta) and 'student_id' not in meta['key'] else []) + id_names,
         'all_columns': names + (id_names | reject('in', names) | list),
         'order_list': (meta['order'] + meta['key']) | unique | join(', '),
         'indexes': [meta['key']] + meta.get('indexes', []),

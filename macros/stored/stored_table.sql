@@ -13,16 +13,27 @@ declare
     found_columns text;
     wanted_columns text;
     alterations text;
+    {%- if stored.is_sharded %}
+    elsewhere text;
+    {%- endif %}
 begin
+    {%- if stored.is_sharded %}
+    {{- make_partitioned_table(stored) }}
+    {%- else %}
     create table if not exists {{ stored.relation }} as
     select {{ stored.column_list }}
     from {{ stored.live }}
     with no data;
+    {{- check_is_partitioned(stored, false) }}
+    {%- endif %}
     create temporary table wanted_row on commit drop as
     select {{ stored.all_columns | join(', ') }}
     from {{ stored.live }}
     with no data;
     {{ compare_columns(stored.relation, stored.columns) }}
+    {%- if stored.is_sharded %}
+    {{- check_columns_may_change(stored) }}
+    {%- endif %}
     if alterations is not null then
         begin
             execute 'alter table {{ stored.relation }} ' || alterations;
@@ -136,7 +147,10 @@ $tables$;
 {% macro recompute_every_row(stored) %}
         {{ compute_rows(stored) }}
         analyze refresh_row;
-        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        {%- if stored.is_sharded %}
+        {{- fetch_stored_rows(stored, is_whole=true) }}
+        {%- endif %}
+        {% for relation, columns in tables_to_compare(stored) %}
         delete from {{ relation }} as stored
         where not exists (
             select
@@ -145,6 +159,9 @@ $tables$;
         );
         get diagnostics removed = row_count;
         {% endfor %}
+        {%- if stored.is_sharded %}
+        {{- delete_stale_rows(stored) }}
+        {%- endif %}
 {% endmacro %}
 
 
@@ -166,7 +183,11 @@ $tables$;
             offset 0
         ) as live;
         analyze refresh_row;
-        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        {%- if stored.is_sharded %}
+        {{- find_affected_students(stored) }}
+        {{- fetch_stored_rows(stored, is_whole=false) }}
+        {%- endif %}
+        {% for relation, columns in tables_to_compare(stored) %}
         delete from {{ relation }} as stored
         using (
             select distinct {{ stored.key_list }}
@@ -181,12 +202,15 @@ $tables$;
             );
         get diagnostics removed = row_count;
         {% endfor %}
+        {%- if stored.is_sharded %}
+        {{- delete_stale_rows(stored) }}
+        {%- endif %}
 {% endmacro %}
 
 
 {#- PL/pgSQL of a refresh: writes the recomputed rows that are not stored as they are. -#}
 {% macro write_differences(stored) %}
-        {% for relation, columns in ((stored.ids, stored.ids_columns), (stored.relation, stored.columns)) %}
+        {% for relation, columns in tables_to_compare(stored) %}
         insert into {{ relation }} ({{ columns | join(', ') }})
         select {{ columns | join(', ') }}
         from refresh_row as recomputed
@@ -198,4 +222,13 @@ $tables$;
         order by {{ stored.order_list if not loop.first else stored.key_list }};
         get diagnostics added = row_count;
         {% endfor %}
+        {%- if stored.is_sharded %}
+        {{- insert_missing_rows(stored) }}
+        {%- endif %}
 {% endmacro %}
+
+
+{#- The tables of a stored model that are compared with its query where they lie, with their columns. -#}
+{% macro tables_to_compare(stored) -%}
+    {{ return([(stored.ids, stored.ids_columns)] + ([] if stored.is_sharded else [(stored.relation, stored.columns)])) }}
+{%- endmacro %}

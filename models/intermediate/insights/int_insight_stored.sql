@@ -1,5 +1,6 @@
 -- int_insight_live as of the last run, a row an insight, in the order of students, then time. Types and their
--- settings are few and seldom change: then everything is recomputed.
+-- settings are few and seldom change: then everything is recomputed. Never on other servers (stored_servers): the
+-- seconds of a session are made from it, insight by insight.
 {{ config(
     enabled=var('stored_facts'),
     materialized='incremental',
@@ -16,6 +17,7 @@
         },
         'whole_by': ['insights_type', 'insights_config'],
         'students': 'stg_insights_session',
+        'stays_on_front': true,
     }
 ) }}
 -- depends_on: {{ ref('int_insight_origin') }}

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from timeback_analytics.audit.servers import QUERY as OPEN_SERVERS
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -334,5 +336,13 @@ RULES = (
             and our_relation.relname in (select dataset from documented)
             and not has_table_privilege(to_regrole(%(reader)s)::oid, our_relation.oid, 'select')
         """,
+    ),
+    Rule(
+        "servers",
+        "Servers that stored facts lie on (timeback shards) are the deploying role's: nobody else "
+        "may use them or has "
+        "a mapping to them, and connections over a network are encrypted and know the server.",
+        # with the names of its own alone
+        "select * from (" + OPEN_SERVERS + ") as open_server",
     ),
 )

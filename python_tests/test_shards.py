@@ -1,0 +1,323 @@
+"""Stored facts on other servers: a front and two nodes of Debian's PostgreSQL, each a server of its own.
+
+The same histories, scopes and attacks as for stored facts on one server, with the partitions on the nodes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from attacks.suite import ATTACKS, PUBLISHED
+from attacks.world import BOUND, SCOPED, World, let_in, look_at, make_all, report
+from shard_servers import DEPLOYER, LOADER, NODES, PASSWORD, ShardServer, shard_servers
+from stored_histories import History
+from stored_mode import StoredRefreshes
+from timeback_analytics.cli import main
+from timeback_analytics.operational import create_operational_schema
+
+__all__ = ["shard_servers"]
+pytestmark = pytest.mark.takes_long
+
+DATABASE = "catalog"
+LIVE = "live"
+VARIABLES = (
+    "{source_schema: operational, stored_facts: true, stored_servers: [node1, node2], stored_partitions: 4}"
+)
+ON_STORED = (
+    *("attempts", "aggregated_session_attempts", "sessions", "students_xp"),
+    *("sessions_waste", "sessions_cheating", "sessions_proctoring"),
+    *("waste_insights", "cheating_insights", "proctoring_insights"),
+)
+"""The datasets that stored models are under."""
+TABLES = (
+    "int_attempt_stored",
+    "int_session_insight_time_stored",
+    "int_session_stored",
+    "int_xp_total_stored",
+)
+"""Those that are partitioned."""
+CHANGES_THE_SETTING = ("binding", "pinned path under a binding")
+
+
+class Shards:
+    """The catalog over partitions, and the commands that move them.
+
+    Args:
+        servers: the front and the nodes.
+        refreshes: how the stored models are brought up to date.
+        environment: of the commands.
+    """
+
+    def __init__(
+        self, servers: dict[str, ShardServer], refreshes: StoredRefreshes, environment: dict[str, str]
+    ) -> None:
+        self.servers = servers
+        self.refreshes = refreshes
+        self.environment = environment
+
+    def connect(self, role: str = "postgres") -> psycopg.Connection:
+        """A connection to the front, in autocommit; psycopg prepares nothing by itself."""
+        return psycopg.connect(
+            self.servers["front"].dsn(DATABASE, role), autocommit=True, prepare_threshold=None
+        )
+
+    def connect_to(self, node: str, role: str = LOADER) -> psycopg.Connection:
+        """A connection to a node, in autocommit."""
+        return psycopg.connect(self.servers[node].dsn(DATABASE, role), autocommit=True)
+
+    def run(self, *arguments: str, **environment: str) -> Result:
+        """`timeback shards ...`, as the role that deploys."""
+        return CliRunner().invoke(main, ["shards", *arguments], env={**self.environment, **environment})
+
+    def move(self, *places: str, table: str = "") -> None:
+        """Have partition 0, 1, ... at these places."""
+        for number, place in enumerate(places):
+            done = self.run("move", str(number), place, *(["--table", table] if table else []))
+            assert done.exit_code == 0, done.output
+
+    def refresh(self) -> None:
+        """Bring every stored table up to date, as the role that deploys."""
+        with self.connect(DEPLOYER) as conn:
+            for model in self.refreshes.scripts:
+                self.refreshes.run(conn, model)
+
+    def differences(self, scopes: list[str]) -> list[str]:
+        """Which datasets differ from the live ones, under which scope."""
+        with self.connect() as conn:
+            return self.refreshes.differences(conn, scopes, ON_STORED, LIVE)
+
+
+def environment_of(front: ShardServer) -> dict[str, str]:
+    return {
+        "PGHOST": str(front.home),
+        "PGUSER": DEPLOYER,
+        "PGDATABASE": DATABASE,
+        "TIMEBACK_SHARD_PASSWORD": PASSWORD,
+    }
+
+
+def add(shards: Shards, node: str, *options: str, **environment: str) -> Result:
+    """`timeback shards add`."""
+    home = shards.servers[node].home
+    return shards.run(
+        *("add", node, "--host", str(home), "--dbname", DATABASE, "--user", LOADER, *options), **environment
+    )
+
+
+@pytest.fixture(scope="module")
+def shards(shard_servers: dict[str, ShardServer], dbt: Callable[..., Any], short_tmp: Path) -> Shards:
+    """Live views in `live`, partitioned tables under `analytics`, all of it on the front and without rows."""
+    front = shard_servers["front"]
+    environment = environment_of(front)
+    with psycopg.connect(front.dsn(DATABASE), autocommit=True) as conn:
+        conn.execute("create extension postgres_fdw")
+        conn.execute(f"grant usage on foreign data wrapper postgres_fdw to {DEPLOYER}")
+        conn.execute(f"create schema analytics_internal authorization {DEPLOYER}")
+        create_operational_schema(conn, "operational")
+        conn.execute(f"grant usage on schema operational to {DEPLOYER}")
+        conn.execute(f"grant select on all tables in schema operational to {DEPLOYER}")
+    select = ("--select", *(f"+{dataset}" for dataset in ON_STORED))
+    live = ("--vars", "{source_schema: operational}")
+    dbt(DATABASE, "run", "--target", "server", *select, *live, env={**environment, "TIMEBACK_SCHEMA": LIVE})
+    bare = Shards(shard_servers, None, environment)
+    for node in NODES:
+        done = add(bare, node)
+        assert done.exit_code == 0, done.output
+    dbt(DATABASE, "run", "--target", "server", *select, "--vars", VARIABLES, env=environment)
+    return Shards(shard_servers, StoredRefreshes.of(short_tmp / "target", DATABASE), environment)
+
+
+@pytest.fixture(scope="module")
+def with_rows(shards: Shards) -> History:
+    """A history that has begun: half of its rows, and ballast, stored."""
+    history = History(0, shards.servers["front"].dsn(DATABASE))
+    history.load(share=0.5)
+    history.load_ballast()
+    shards.refresh()
+    return history
+
+
+PLACES = (
+    ("local",) * 4,
+    ("node1", "local", "node2", "local"),
+    ("node1", "node1", "node2", "node2"),
+    ("node2", "node1", "local", "node2"),
+    ("node1", "node1", "node2", "node2"),
+)
+
+
+def test_both_modes_give_the_same_rows_wherever_partitions_are(shards: Shards, with_rows: History) -> None:
+    """Across moves, after a history's steps, in every scope; no view and no parent is another one."""
+
+    def oids() -> list[tuple]:
+        with shards.connect() as conn:
+            return conn.execute(
+                """select oid, relname from pg_class where relkind in ('v', 'p')
+                and relnamespace::regnamespace::text in ('analytics', 'analytics_internal') order by 1"""
+            ).fetchall()
+
+    before = oids()
+    for step, places in enumerate(PLACES):
+        if step:
+            shards.move(*places)
+        for _ in range(3):
+            with_rows.step()
+            shards.refresh()
+            found = shards.differences(with_rows.scopes())
+            assert found == [], (places, found, with_rows.told)
+    assert oids() == before
+    for writer in with_rows.writers:
+        writer.rollback()
+
+
+# -- attacks -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def attacked(shards: Shards, with_rows: History, manifest: dict[str, Any]) -> World:
+    """The rows of two schools beside the others, a reader bound to one, and every partition on a node."""
+    world = World(shards.servers["front"], DATABASE)
+    with_rows.close()
+    with world.connect() as conn:
+        tables = conn.execute(
+            """select oid::regclass::text from pg_class
+            where relnamespace = 'operational'::regnamespace and relkind = 'r'"""
+        ).fetchall()
+        conn.execute(f"truncate {', '.join(table for (table,) in tables)}")
+    let_in(world, {"nodes": {}})
+    shards.refresh()
+    shards.move("node1", "node2", "node1", "node2")
+    of_stored = {name: node for name, node in manifest["nodes"].items() if node["name"] in ON_STORED}
+    with world.connect() as conn:
+        look_at(conn, world, {"nodes": of_stored}, PUBLISHED)
+    assert {view.name for view in world.views} == set(ON_STORED)
+    return world
+
+
+def test_no_attack_of_a_bound_reader_gets_through(
+    attacked: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every partition is on a node: the way whose plan has the caller's filter on the student in it."""
+    assert all(view.guesses and attacked.rows[view.name] for view in attacked.views)
+    outcome = make_all(attacked, BOUND, "*", ATTACKS)
+    report(capsys, "a bound reader, over the nodes", outcome, ATTACKS, attacked)
+    assert outcome.disclosures == {}
+
+
+def test_nor_one_of_a_reader_whose_client_sets_the_scope(
+    attacked: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
+    outcome = make_all(attacked, SCOPED, attacked.own, attacks)
+    report(capsys, "a reader with a scope, over the nodes", outcome, attacks, attacked)
+    assert outcome.disclosures == {}
+
+
+def test_a_reader_reaches_no_partition_and_no_node(attacked: World, shards: Shards) -> None:
+    for role in (BOUND, SCOPED):
+        with attacked.connect(role) as conn:
+            for statement in (
+                "select * from analytics_internal.int_attempt_stored",
+                "select * from analytics_internal.int_attempt_stored_p0",
+                "select * from analytics_internal.refresh_mark_node1",
+                "create user mapping for current_user server node1",
+                "create user mapping for public server node1",
+                "create foreign table pg_temp.mine (mark text) server node1",
+                "alter server node1 options (set host 'elsewhere')",
+                "import foreign schema analytics_shards from server node1 into pg_temp",
+            ):
+                with pytest.raises(psycopg.Error):
+                    conn.execute(statement)
+            options = conn.execute("select umoptions from pg_user_mappings").fetchall()
+            assert options == [(None,), (None,)]
+            # said in docs/shards.md
+            assert conn.execute("select count(*) from pg_foreign_server").fetchone() == (2,)
+
+
+def test_each_node_is_asked_once_and_one_students_alone(attacked: World) -> None:
+    """By the plan: one query a partition with all ids in scope, one in all for a student."""
+    for role, scope in ((BOUND, "*"), (SCOPED, attacked.own)):
+        with attacked.connect(role) as conn:
+            conn.execute("select set_config('app.allowed_org_ids', %s, false)", [scope])
+            (student,) = conn.execute("select student_id from analytics.attempts limit 1").fetchone()
+
+            def asked(query: str) -> list[str]:
+                plan = conn.execute(f"explain (analyze, verbose, costs off, timing off) {query}").fetchall()
+                lines = [line for (line,) in plan]
+                return [
+                    line
+                    for above, line in zip(lines, lines[2:], strict=False)
+                    if "Remote SQL" in line and "never executed" not in above and "= ANY" in line
+                ]
+
+            assert len(asked("select * from analytics.attempts")) == 4
+            of_student = asked(f"select * from analytics.attempts where student_id = '{student}'")
+            assert len(of_student) == 1 and str(student) in of_student[0]
+
+
+# -- a partition moves under readers -----------------------------------------------------------------
+
+
+def test_readers_see_every_row_while_a_partition_moves(attacked: World, shards: Shards) -> None:
+    rows = {view.name: len(attacked.rows[view.name]) for view in attacked.views}
+    seen: list[tuple[str, int]] = []
+    errors: list[str] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        try:
+            with attacked.connect(BOUND) as conn:
+                conn.execute("select set_config('app.allowed_org_ids', '*', false)")
+                while not stop.is_set():
+                    for name in ("attempts", "sessions"):
+                        (count,) = conn.execute(f"select count(*) from analytics.{name}").fetchone()
+                        seen.append((name, count))
+        except psycopg.Error as error:
+            errors.append(str(error))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        for place in ("local", "node2", "node1"):
+            shards.move(place)
+        while len(seen) < 200 and not errors:
+            pass
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join()
+    assert errors == []
+    assert {count - rows[name] for name, count in seen} == {0} and len(seen) >= 200
+
+
+def test_an_open_transaction_never_sees_a_node_as_it_was_before_the_copy(
+    attacked: World, shards: Shards
+) -> None:
+    """It has read another table of that node; what moves there meanwhile would not be in its snapshot."""
+    with attacked.connect(BOUND) as conn:
+        conn.execute("select set_config('app.allowed_org_ids', '*', false)")
+        with conn.transaction():
+            conn.execute("select count(*) from analytics.sessions")
+            done = shards.run("move", "0", "node2", "--table", "int_attempt_stored", "--patience", "0")
+            assert done.exit_code == 1 and "Somebody has been reading" in done.output, done.output
+            assert conn.execute("select count(*) from analytics.attempts").fetchone() == (
+                len(attacked.rows["attempts"]),
+            )
+    # what the first try left on the node is replaced
+    shards.move("node2", table="int_attempt_stored")
+    shards.move("node1", table="int_attempt_stored")
+
+
+def test_no_partition_moves_while_a_refresh_runs(attacked: World, shards: Shards) -> None:
+    with shards.connect(DEPLOYER) as conn, conn.transaction():
+        conn.execute(shards.refreshes.scripts["int_attempt_stored"])
+        done = shards.run("move", "0", "node2")
+    assert done.exit_code == 1 and "A refresh of stored facts is under way" in done.output
