@@ -90,7 +90,7 @@ def shard_servers(short_tmp: Path) -> Iterator[dict[str, ShardServer]]:
                 )
                 connection.execute("create database catalog")
                 connection.execute(
-                    f"grant create on database catalog to {DEPLOYER if name == 'front' else LOADER}"
+                    f"grant connect, create on database catalog to {DEPLOYER if name == 'front' else LOADER}"
                 )
         yield servers
     finally:
