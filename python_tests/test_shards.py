@@ -461,7 +461,7 @@ def test_a_node_that_would_answer_otherwise_is_not_added(shards: Shards, tmp_pat
     refused("is a superuser, may create roles", "--user", "postgres")
     mere = {"TIMEBACK_SHARD_PASSWORD": "x"}
     refused("(UTF8, c, C, C) than this one", "--dbname", "other", "--user", "mere", **mere)
-    refused("grant create on database bare to mere", "--dbname", "bare", "--user", "mere", **mere)
+    refused('grant create on database "bare" to "mere";', "--dbname", "bare", "--user", "mere", **mere)
     refused("is owned by facts, not by mere", "--user", "mere", **mere)
     refused("password authentication failed", TIMEBACK_SHARD_PASSWORD="wrong")
     refused("has no password on its first line", "--password-file", str(tmp_path / "empty"))
