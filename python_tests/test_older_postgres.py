@@ -212,6 +212,6 @@ def test_nor_does_a_plan_tell_a_bound_reader_of_others_there(
     attacks = [attack for attack in ATTACKS if attack.needs == "binding" and "plan" in attack.name]
     assert len(attacks) > 4
     world = with_some_guesses(world)
-    outcome = make_all(world, BOUND, "*", attacks)
+    outcome = make_all(world, BOUND, f"{world.own}, {world.foreign}", attacks)
     report(capsys, "a bound reader of an older server", outcome, attacks, world)
     assert outcome.disclosures == {}
