@@ -19,6 +19,19 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
 )
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+"""Without a window, a profile of one's own or a network."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +79,7 @@ class Browser:
         result = subprocess.run(
             [
                 str(CHROMIUM),
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--hide-scrollbars",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
+                *_FLAGS,
                 f"--blink-settings=preferredColorScheme={0 if theme == 'dark' else 1}",
                 f"--user-data-dir={profile}",
                 "--enable-logging=stderr",

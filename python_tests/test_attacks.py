@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from attacks.suite import ATTACKS, FOREIGN, INTERNAL, OWN_SCHEMA, Session, SessionInFunction
+from attacks.session import FOREIGN, INTERNAL, OWN_SCHEMA, Session, SessionInFunction
+from attacks.suite import ATTACKS
 from attacks.world import (
     BOUND,
     EVERY_ATTACK,

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from attacks.suite import ATTACKS, PUBLISHED
+from attacks.session import PUBLISHED
+from attacks.suite import ATTACKS
 from attacks.world import BOUND, SCOPED, World, let_in, look_at, make_all, report
 from shard_servers import DEPLOYER, LOADER, NODES, PASSWORD, ShardServer, shard_servers
 from stored_histories import History

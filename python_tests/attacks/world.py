@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from attacks.suite import (
+from attacks.session import (
     AS_IT_COMES,
     FOREIGN,
     INTERNAL,

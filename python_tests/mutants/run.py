@@ -343,8 +343,7 @@ class Results:
 _say_at_once = partial(print, flush=True)
 
 
-def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _say_at_once) -> int:
-    """Run the mutants that the arguments select; gives the exit code."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time, 2 by default")
     parser.add_argument(
@@ -362,6 +361,12 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="the file of verdicts; target/mutants.jsonl by default"
     )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _say_at_once) -> int:
+    """Run the mutants that the arguments select; gives the exit code."""
+    parser = _parser()
     options = parser.parse_args(arguments)
 
     wanted = [text.lower() for text in options.only] or [""]
