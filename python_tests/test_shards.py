@@ -261,6 +261,10 @@ def test_each_node_is_asked_once_and_one_students_alone(attacked: World) -> None
             assert len(asked("select * from analytics.attempts")) == 4
             of_student = asked(f"select * from analytics.attempts where student_id = '{student}'")
             assert len(of_student) == 1 and str(student) in of_student[0]
+            # any other filter reaches the nodes for a caller who is not bound, and for a bound one stays here
+            of_day = asked("select * from analytics.attempts where date = '2024-02-29'")
+            assert len(of_day) == 4
+            assert ["2024-02-29" in remote for remote in of_day] == [role != BOUND] * 4
 
 
 # -- a partition moves under readers -----------------------------------------------------------------
