@@ -44,3 +44,11 @@ Place = tuple[str, int | None, str | None, str | None]
 def place(problem: Problem) -> Place:
     """Where a problem is."""
     return problem.file, problem.line, problem.column, problem.value
+
+
+def places_in(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value within a JSON value, its own, which is empty, first."""
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    return [at, *(place for key, member in members for place in places_in(member, (*at, key)))]

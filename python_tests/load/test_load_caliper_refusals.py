@@ -21,7 +21,7 @@ from caliper_events import (
 from caliper_tables import MATH, Load, add_user, at, rows, without, xp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_helpers import contents, counts, refused
+from load_helpers import contents, counts, places_in, refused
 
 from timeback_analytics.load import LoadError, load
 
@@ -133,13 +133,6 @@ _JSON = st.recursive(
 )
 
 
-def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    return [at, *(place for key, member in members for place in _places(member, (*at, key)))]
-
-
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_comes_is_loaded_or_told(
@@ -148,7 +141,7 @@ def test_whatever_comes_is_loaded_or_told(
     """A day of events with anything in place of one of their values, or two."""
     value: Any = envelope(*DAY)
     for _ in range(data.draw(st.integers(1, 2))):
-        place = data.draw(st.sampled_from(_places(value)[1:]))
+        place = data.draw(st.sampled_from(places_in(value)[1:]))
         value = json.loads(json.dumps(value))
         inner = value
         for key in place[:-1]:

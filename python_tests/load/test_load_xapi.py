@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_helpers import contents, refused
+from load_helpers import contents, places_in, refused
 
 from timeback_analytics.load import LoadError, Report, load
 
@@ -295,20 +295,13 @@ _JSON = (
 )
 
 
-def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    return [at, *(place for key, member in members for place in _places(member, (*at, key)))]
-
-
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_comes_is_loaded_or_told(
     ready: psycopg.Connection, load_lines: Load, data: st.DataObject
 ) -> None:
     value: Any = json.loads(json.dumps(DAY))
-    place = data.draw(st.sampled_from(_places(value)[1:]))
+    place = data.draw(st.sampled_from(places_in(value)[1:]))
     inner = value
     for key in place[:-1]:
         inner = inner[key]
