@@ -114,8 +114,9 @@ def new_database(embedded_server: EmbeddedServer) -> Iterator[Callable[..., str]
 def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
     """dbt against the test server; see Dbt for how to call it.
 
-    It has a profile, target folder and log folder of the session's own, so that it neither reads nor
-    changes the checkout's.
+    It has a profile and a target folder of the session's own, so that it neither reads nor changes the
+    checkout's. manifest.json and run_results.json are written by parse, compile and docs, or for
+    --write-json: writing them costs more than what most commands here do.
     """
     profiles_dir = short_tmp / "profiles"
     profiles_dir.mkdir()
@@ -133,12 +134,14 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
             for name, value in os.environ.items()
             if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
         }
+        is_ours = project == ROOT
+        writes = not is_ours or arguments[0] in ("parse", "compile", "docs") or "--write-json" in arguments
         done = run_dbt(
             *arguments,
+            *(() if writes else ("--no-write-json",)),
             project=project,
             profiles=profiles_dir,
-            target_path=(short_tmp if project == ROOT else project) / "target",
-            log_path=short_tmp / "logs",
+            target_path=(short_tmp if is_ours else project) / "target",
             env={
                 **usual,
                 "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),

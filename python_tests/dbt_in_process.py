@@ -84,7 +84,6 @@ def run_dbt(
     project: Path,
     profiles: Path,
     target_path: Path,
-    log_path: Path | None = None,
     env: Mapping[str, str] | None = None,
     manifest: Manifest | None = None,
     on_event: Callable[[Any], None] = lambda event: None,
@@ -96,7 +95,6 @@ def run_dbt(
         project: the folder of dbt_project.yml.
         profiles: the folder of profiles.yml.
         target_path: dbt's target folder.
-        log_path: the folder of dbt's log; none is written by default.
         env: all environment variables; those of this process by default.
         manifest: what dbt is to take for the project, instead of reading it.
         on_event: called with each of dbt's events.
@@ -114,8 +112,7 @@ def run_dbt(
     with environment(env):
         parsed = parsed_file(project, *arguments)
         line = [
-            *("--no-use-colors", "--log-level", "none"),
-            *(("--log-path", str(log_path)) if log_path else ("--log-level-file", "none")),
+            *("--no-use-colors", "--log-level", "none", "--log-level-file", "none"),
             *arguments,
             *("--project-dir", str(project), "--profiles-dir", str(profiles)),
             *("--target-path", str(target_path)),

@@ -132,7 +132,8 @@ def shards(shard_servers: dict[str, ShardServer], dbt: Callable[..., Any], short
     for node in NODES:
         done = add(bare, node)
         assert done.exit_code == 0, done.output
-    dbt(DATABASE, "run", "--target", "server", *select, "--vars", VARIABLES, env=environment)
+    stored = ("--write-json", *select, "--vars", VARIABLES)
+    dbt(DATABASE, "run", "--target", "server", *stored, env=environment)
     return Shards(shard_servers, StoredRefreshes.of(short_tmp / "target", DATABASE), environment)
 
 

@@ -60,7 +60,7 @@ def both(
     with psycopg.connect(embedded_server.dsn(name)) as conn:
         create_operational_schema(conn, "operational")
     dbt(name, "run", env={"TIMEBACK_SCHEMA": LIVE_SCHEMA})
-    dbt(name, "run", *STORED)
+    dbt(name, "run", "--write-json", *STORED)
     modes = Modes.of(short_tmp / "target", name)
     assert {"attempts", "sessions", "sessions_waste", "waste_insights", "students_xp"} <= set(modes.datasets)
     new_database(TEMPLATE, template=name)
