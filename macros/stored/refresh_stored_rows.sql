@@ -67,6 +67,26 @@ declare
     {{- declare_shards() }}
     {%- endif %}
 begin
+    {{ find_what_changed(stored) }}
+
+    if is_rewrite then
+        {{ rewrite_every_row(stored) }}
+    elsif is_whole then
+        {{ recompute_every_row(stored) }}
+        {{ write_differences(stored) }}
+    else
+        {{ recompute_rows_of_keys(stored) }}
+        {{ write_differences(stored) }}
+    end if;
+
+    {{ note_what_was_done(stored) }}
+end
+$refresh$;
+{% endmacro %}
+
+
+{#- PL/pgSQL: whether everything is recomputed, and if not, the keys of what is (refresh_key). -#}
+{% macro find_what_changed(stored) %}
     create temporary table refresh_row on commit drop as
     select {{ stored.all_columns | join(', ') }}
     from {{ stored.live }}
@@ -89,17 +109,11 @@ begin
     {{ find_keys_of_changed_rows(stored, source) }}
     {{ find_keys_of_lost_rows(stored, source) }}
     {% endfor %}
+{% endmacro %}
 
-    if is_rewrite then
-        {{ rewrite_every_row(stored) }}
-    elsif is_whole then
-        {{ recompute_every_row(stored) }}
-        {{ write_differences(stored) }}
-    else
-        {{ recompute_rows_of_keys(stored) }}
-        {{ write_differences(stored) }}
-    end if;
 
+{#- PL/pgSQL: notes what was read and written, for the next refresh, and has Postgres look at what is new. -#}
+{% macro note_what_was_done(stored) %}
     {%- if stored.is_sharded %}
     {{ write_marks(stored) }}
     {%- endif %}
@@ -118,8 +132,6 @@ begin
     if is_whole or is_filled then
         analyze {{ stored.ids }};
     end if;
-end
-$refresh$;
 {% endmacro %}
 
 

@@ -51,7 +51,14 @@ begin
     on {{ stored.relation }} ({{ columns | join(', ') }});
     {%- endfor %}
 
-    -- nothing reads these but the refresh
+    {{ make_table_of_ids(stored) }}
+end
+$tables$;
+{% endmacro %}
+
+
+{#- PL/pgSQL: the table of ids of source rows, which nothing reads but the refresh. -#}
+{% macro make_table_of_ids(stored) %}
     if to_regclass('{{ stored.ids }}') is not null then
         {{ compare_columns(stored.ids, stored.ids_columns) }}
         if alterations is not null then
@@ -63,8 +70,6 @@ begin
     from {{ stored.live }}
     with no data;
     create index if not exists {{ adapter.quote(stored.ids.identifier ~ '_key') }} on {{ stored.ids }} ({{ stored.key_list }});
-end
-$tables$;
 {% endmacro %}
 
 
