@@ -109,6 +109,8 @@ def run_dbt(
     if "--target" not in arguments:
         # by its name, as the project's dbt plugin notes it when it keeps what was read
         arguments = (*arguments, "--target", "embedded")
+    read = target_path / "partial_parse.msgpack"
+    read_before = _version(read)
     with environment(env):
         parsed = parsed_file(project, *arguments)
         line = [
@@ -122,13 +124,19 @@ def run_dbt(
             done = dbtRunner(manifest=manifest, callbacks=[listen]).invoke(line)
         finally:
             cleanup_connections()
-    if manifest is None and (read := target_path / "partial_parse.msgpack").is_file():
+    # dbt writes nothing where nothing has changed; what lies there then may be of other variables
+    if manifest is None and _version(read) not in (None, read_before):
         # whole or not at all: another process may be reading it
         whole = parsed.with_suffix(f".{os.getpid()}")
         shutil.copyfile(read, whole)
         whole.replace(parsed)
     code = 0 if done.success else 1 if done.exception is None else 2
     return Finished(code, "\n".join(printed), done)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """What is different once a file was written again or another one took its place; None without a file."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 @contextlib.contextmanager
