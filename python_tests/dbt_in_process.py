@@ -29,6 +29,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest, ManifestStateCheck
 from dbt.parser.manifest import ManifestLoader
 from dbt_common.behavior_flags import BehaviorFlagRendered
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager import EventManager
 from dbt_common.tests import enable_test_caching
 
 _READ_ALIKE = ("host", "port", "user", "database")
@@ -62,6 +64,19 @@ def _compiled_once(compile_template: Callable[..., Any]) -> Callable[..., Any]:
 
 
 jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)
+
+
+def _unless_debug(fire: Callable[..., None]) -> Callable[..., None]:
+    """dbt's way of telling what happens, without what goes into no log and to no listener of ours."""
+
+    def fire_unless_debug(manager: EventManager, event: Any, level: Any = None, **more: Any) -> None:
+        if manager.loggers or (level or event.level_tag()) != EventLevel.DEBUG:
+            fire(manager, event, level, **more)
+
+    return fire_unless_debug
+
+
+EventManager.fire_event = _unless_debug(EventManager.fire_event)
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,10 @@ def settle_sessions_of_dbt() -> None:
 def _settle(handle: Any) -> None:
     """A session that has a setting already, by its role, is left alone: a pooler may lend it to others."""
     with handle.cursor() as cursor:
-        for name, wanted in SETTINGS:
-            cursor.execute(f"select pg_catalog.current_setting('{name}')")
-            if cursor.fetchone()[0] != wanted:
+        found = ", ".join(f"pg_catalog.current_setting('{name}')" for name, _ in SETTINGS)
+        cursor.execute(f"select {found}")
+        for (name, wanted), setting in zip(SETTINGS, cursor.fetchone(), strict=True):
+            if setting != wanted:
                 cursor.execute(f"set {name} = {wanted}")
     # so that no rollback of dbt's takes it back
     handle.commit()
