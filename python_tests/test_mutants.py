@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from mutants.mutation import MUTATIONS, Mutation
-from mutants.run import PATIENCE, Ran, Results, Verdict, refusal, run_for, why_silent
+from mutants.results import Results, Verdict
+from mutants.run import PATIENCE, Ran, refusal, run_for, why_silent
 from project_copy import ROOT, copy_project
 
 

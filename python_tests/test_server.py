@@ -1,93 +1,30 @@
 """The embedded server on its own: where it lives, and what it survives."""
 
-import contextlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
+from server_kit import (
+    MakeServer,
+    ask,
+    copy,
+    folder,
+    initialized,
+    kill_postmaster,
+    make_server,
+    postmaster_pid,
+)
 from timeback_analytics.server import EmbeddedServer, ServerError
 
+__all__ = ["folder", "initialized", "make_server"]
+
 pytestmark = pytest.mark.takes_long
-
-MakeServer = Callable[..., EmbeddedServer]
-
-SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture(scope="session")
-def initialized(short_tmp: Path) -> Path:
-    """A data folder that no server runs on, to be copied, which is five times as fast as making one."""
-    server = EmbeddedServer(short_tmp / "initialized", SETTINGS)
-    server.start()
-    server.stop()
-    return server.data_dir
-
-
-@pytest.fixture
-def make_server(initialized: Path, folder: Path) -> Iterator[MakeServer]:
-    """A server on a data folder, quick and small: make_server(path), or make_server(path, new=True) where
-    start() is to make the data folder too. All are stopped at the end, before their folder goes.
-    """
-    made: list[EmbeddedServer] = []
-
-    def make(data_dir: Path, new: bool = False) -> EmbeddedServer:
-        if not new:
-            copy(initialized, data_dir)
-        server = EmbeddedServer(data_dir, SETTINGS)
-        made.append(server)
-        return server
-
-    yield make
-    for server in made:
-        server.stop()
-
-
-@pytest.fixture
-def folder(short_tmp: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A folder of the test's own that a server run by root can reach."""
-    path = short_tmp / request.node.name[:40]
-    path.mkdir()
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a folder with its files' owners."""
-    subprocess.run(["cp", "-a", source, target], check=True)
-
-
-def ask(server: EmbeddedServer, query: str, dsn: str | None = None) -> object:
-    """The first column of the query's one row."""
-    with psycopg.connect(dsn or server.dsn("postgres"), autocommit=True) as conn:
-        return conn.execute(query).fetchone()[0]
-
-
-def postmaster_pid(server: EmbeddedServer) -> int:
-    return int((server.data_dir / "postmaster.pid").read_text().splitlines()[0])
-
-
-def kill_postmaster(server: EmbeddedServer) -> int:
-    """kill -9, and wait until the process is gone; its pid."""
-    pid = postmaster_pid(server)
-    process = psutil.Process(pid)
-    process.kill()
-    with contextlib.suppress(psutil.NoSuchProcess):
-        # somebody else's child: it stays a zombie until init reaps it
-        while process.status() != psutil.STATUS_ZOMBIE:
-            time.sleep(0.01)
-    return pid
 
 
 def test_is_postgres_18_in_utf8(embedded_server: EmbeddedServer) -> None:
@@ -335,130 +272,3 @@ def test_variables_of_libpq_do_not_reach_the_server(
     server = make_server(folder / "pgdata")
     server.start()
     assert ask(server, "show port") == "5432"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_tcp_takes_the_password_alone(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    port = free_port()
-    server.listen_on_tcp(port)
-    server.start()
-    assert ask(server, "select 1", server.tcp_dsn("postgres")) == 1
-    assert ask(server, "select 1") == 1, "the socket keeps its name"
-    wrong = server.tcp_dsn("postgres").replace(server.tcp_password, "wrong")
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(wrong)
-    assert {found.laddr.ip for found in psutil.Process(postmaster_pid(server)).net_connections("inet")} == {
-        "127.0.0.1"
-    }
-    for path in folder.iterdir():
-        assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path
-    assert server.tcp_password not in (server.data_dir / "server.log").read_text()
-
-    password = server.tcp_password
-    server.stop()
-    server.start()
-    assert server.tcp_password == password, "a data source that was set up once keeps working"
-
-    server.stop()
-    server.listen_on_tcp(None)
-    server.start()
-    assert ask(server, "show listen_addresses") == ""
-
-
-def test_taken_port_is_named(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        server.listen_on_tcp(port)
-        with pytest.raises(ServerError, match=f"--tcp {port}"):
-            server.start()
-
-
-@as_root
-def test_refuses_a_socket_folder_that_somebody_else_made(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    server.socket_dir.mkdir(mode=0o777)
-    os.chown(server.socket_dir, 65534, 65534)
-    try:
-        with pytest.raises(ServerError, match="nobody made it"):
-            server.start()
-    finally:
-        server.socket_dir.rmdir()
-    server.socket_dir.symlink_to(folder)
-    try:
-        with pytest.raises(ServerError, match="should be a folder"):
-            server.start()
-    finally:
-        server.socket_dir.unlink()
-    server.start()
-
-
-@as_root
-def test_root_opens_no_more_than_the_way_through(make_server: MakeServer, folder: Path) -> None:
-    private = folder / "private"
-    (private / "project").mkdir(parents=True)
-    private.chmod(0o700)
-    server = make_server(private / "project" / "pgdata", new=True)
-    server.start()
-    assert ask(server, "select 1") == 1
-    assert private.stat().st_mode & 0o777 == 0o701
-    assert server.data_dir.stat().st_uid != 0
-    assert psutil.Process(postmaster_pid(server)).uids().real == server.data_dir.stat().st_uid
-
-
-@as_root
-def test_another_user_is_told_whose_it_is(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    server.start()
-    folder.chmod(0o755)
-    source = Path(__file__).resolve().parents[1] / "src"
-    script = (
-        f"import os, sys; sys.path[:0] = {[str(source), *sys.path]!r};"
-        "from pathlib import Path; from timeback_analytics.server import EmbeddedServer;"
-        f"os.setgid(65534); os.setuid(65534); EmbeddedServer(Path({str(server.data_dir)!r})).start()"
-    )
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert "belongs to pgserver, and you are nobody" in result.stderr
-    assert server.is_running()
-
-
-@as_root
-def test_root_runs_the_server_of_a_user_as_that_user(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    server.start()
-    server.stop()
-    for path in (server.data_dir, *server.data_dir.rglob("*")):
-        os.chown(path, 65534, 65534, follow_symlinks=False)
-    server.start()
-    assert psutil.Process(postmaster_pid(server)).uids().real == 65534
-    assert ask(server, "select 1") == 1
-
-
-def test_stop_waits_for_nobody(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    server.start()
-    with psycopg.connect(server.dsn("postgres")) as conn:
-        conn.execute("select 1")
-        server.stop()
-        with pytest.raises(psycopg.OperationalError):
-            conn.execute("select 1")
-
-
-def test_stop_of_a_stopped_server_ends_no_process(make_server: MakeServer, folder: Path) -> None:
-    server = make_server(folder / "pgdata")
-    server.start()
-    pid = postmaster_pid(server)
-    os.kill(pid, signal.SIGTERM)
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=60)
-    assert not server.is_running()
-    server.stop()
-    server.start()
-    assert server.is_running()

@@ -13,8 +13,6 @@ mutants that were noticed while the project was what it is now: tests may have c
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -22,7 +20,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +34,7 @@ import psycopg
 from psycopg import sql
 
 from mutants.mutation import EXPECTATION, MUTATIONS, ON_ONE_DATABASE, Mutation
+from mutants.results import Results, Verdict, table_of
 from project_copy import ROOT, copy_project
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -48,26 +46,6 @@ PATIENCE = 1500
 """Seconds that dbt or a file of tests has; longer, and a mutant keeps it from ending."""
 
 RESULTS = ROOT / "target" / "mutants.jsonl"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a mutant."""
-
-    caught_by: str | None
-    """The test that failed, or what dbt said; None when nothing noticed."""
-    seconds: float
-    output: str = ""
-    """What the tests printed, when nothing noticed or they did not run."""
-    did_not_run: str = ""
-    """Why the tests said nothing: they were skipped, or did not end; empty when they ran."""
-
-    @property
-    def told(self) -> str:
-        """In a few words."""
-        if self.did_not_run:
-            return f"tests did not run: {self.did_not_run}"
-        return self.caught_by or "NOTHING"
 
 
 @dataclass(frozen=True)
@@ -266,80 +244,6 @@ def refusal(output: str) -> str | None:
     return f"{found[1]}: {found[2]}" if found else None
 
 
-def _table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
-    lines = ["| # | broken | noticed by | seconds |", "| ---: | --- | --- | ---: |"]
-    for number, (mutation, verdict) in enumerate(rows, 1):
-        told = " ".join(verdict.told.replace("|", " ").split())
-        lines.append(f"| {number} | {mutation.what} | {told} | {verdict.seconds:.0f} |")
-    noticed = sum(bool(verdict.caught_by) for _, verdict in rows)
-    return "\n".join([*lines, "", f"{noticed} of {len(rows)} mutants were noticed."])
-
-
-def _name(mutation: Mutation, project: Path) -> str:
-    """What tells a mutant from all others, and from itself once its file has changed."""
-    whole = (project / mutation.file).read_text(encoding="utf-8")
-    told = "\0".join((mutation.what, mutation.file, *sum(mutation.pieces, ()), whole))
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _digest_of_dbt_project(project: Path) -> str:
-    """What tells two states of the dbt project apart, its tests left out."""
-    digest = hashlib.sha256()
-    for path in sorted(project.rglob("*")):
-        place = path.relative_to(project)
-        if path.is_file() and place.parts[0] in ("models", "macros", "seeds", "dbt_project.yml"):
-            digest.update(f"{place}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-class Results:
-    """The verdicts of this run and earlier ones, in a file with a line for each."""
-
-    def __init__(self, path: Path, project: Path) -> None:
-        """project: a copy of the unbroken project; verdicts on another state of it are not known."""
-        self._path = path
-        self._project = _digest_of_dbt_project(project)
-        self._names = {mutation: _name(mutation, project) for mutation in MUTATIONS}
-        self._lock = threading.Lock()
-        self._known: dict[str, Verdict] = {}
-        if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                told = json.loads(line)
-                if told["project"] == self._project:
-                    self._known[told["mutant"]] = Verdict(
-                        told["caught_by"], told["seconds"], did_not_run=told["did_not_run"]
-                    )
-
-    def of(self, mutation: Mutation) -> Verdict | None:
-        """What is known of a mutant."""
-        return self._known.get(self._names[mutation])
-
-    def note(self, mutation: Mutation, verdict: Verdict) -> None:
-        """Write down a verdict, at once."""
-        line = {
-            "project": self._project,
-            "mutant": self._names[mutation],
-            "what": mutation.what,
-            "caught_by": verdict.caught_by,
-            "did_not_run": verdict.did_not_run,
-            "seconds": round(verdict.seconds, 1),
-        }
-        with self._lock:
-            self._known[self._names[mutation]] = verdict
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-    def table(self) -> str:
-        """The table of all mutants of which something is known."""
-        return _table([(one, verdict) for one in MUTATIONS if (verdict := self.of(one))])
-
-    def write_table(self) -> None:
-        """Write it beside the verdicts, when there are any."""
-        if self._path.is_file():
-            self._path.with_suffix(".md").write_text(self.table() + "\n", encoding="utf-8")
-
-
 _say_at_once = partial(print, flush=True)
 
 
@@ -414,7 +318,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], None] = _s
     for mutation, verdict in rows:
         if not verdict.caught_by:
             say(f"\n{mutation.what} ({mutation.file})\n{verdict.output[-3000:]}")
-    say(f"\n{results.table() if options.resume else _table(rows)}")
+    say(f"\n{results.table() if options.resume else table_of(rows)}")
     return 0 if all(verdict.caught_by for verdict in verdicts) else 1
 
 

@@ -23,6 +23,8 @@ class Readers(AbstractContextManager):
         scope: the scope of the sessions.
         number: how many readers.
         pause: seconds between two reads of a reader.
+        on_standby: whether they read from a standby, which cancels a query when a view that it reads is
+            replaced; they ask again then, as docs/copies.md says.
     """
 
     dsn: str
@@ -30,7 +32,9 @@ class Readers(AbstractContextManager):
     scope: str = "*"
     number: int = 3
     pause: float = 0.0
+    on_standby: bool = False
     answers: int = 0
+    cancelled: int = 0
     errors: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     longest: tuple[float, str] = (0.0, "")
@@ -52,34 +56,41 @@ class Readers(AbstractContextManager):
             thread.join()
 
     def _read(self, number: int) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            ask_for(conn, self.scope)
-            # not all of them on one view at a time
-            start = number * len(self.relations) // self.number
-            for relation in itertools.cycle([*self.relations[start:], *self.relations[:start]]):
-                if self._stop.wait(self.pause):
-                    return
-                began = time.monotonic()
-                try:
-                    # prepared never: a new plan each time, as from as many new clients
-                    row = conn.execute(f"select * from {relation} limit 1", prepare=False).fetchone()
-                    problem = None
-                except psycopg.Error as found:
-                    row, problem = None, f"{relation}: {found}"
-                took = time.monotonic() - began
-                with self._lock:
-                    self.answers += 1
-                    self.longest = max(self.longest, (took, relation))
-                    if problem:
-                        self.errors.append(problem)
-                    elif row is None:
-                        self.empty.append(relation)
+        # not all of them on one view at a time
+        start = number * len(self.relations) // self.number
+        relations = itertools.cycle([*self.relations[start:], *self.relations[:start]])
+        while not self._stop.is_set():
+            with psycopg.connect(self.dsn, autocommit=True) as conn:
+                ask_for(conn, self.scope)
+                while not conn.closed and not self._stop.wait(self.pause):
+                    self._ask(conn, next(relations))
+
+    def _ask(self, conn: psycopg.Connection, relation: str) -> None:
+        began = time.monotonic()
+        row, problem, is_cancelled = None, "", False
+        try:
+            # prepared never: a new plan each time, as from as many new clients
+            row = conn.execute(f"select * from {relation} limit 1", prepare=False).fetchone()
+        except psycopg.Error as found:
+            problem = f"{relation}: {found}"
+            is_cancelled = self.on_standby and "conflict with recovery" in problem
+        took = time.monotonic() - began
+        with self._lock:
+            self.answers += 1
+            self.longest = max(self.longest, (took, relation))
+            if is_cancelled:
+                self.cancelled += 1
+            elif problem:
+                self.errors.append(problem)
+            elif row is None:
+                self.empty.append(relation)
 
     def verdict(self) -> str:
         """What they saw, in a sentence."""
+        cancelled = f", {self.cancelled} cancelled" if self.on_standby else ""
         return (
-            f"{self.answers:,} answers, {len(self.errors)} errors, {len(self.empty)} empty ones; the longest "
-            f"wait {self.longest[0]:.2f} s, for {self.longest[1]}"
+            f"{self.answers:,} answers, {len(self.errors)} errors{cancelled}, {len(self.empty)} empty ones; "
+            f"the longest wait {self.longest[0]:.2f} s, for {self.longest[1]}"
         )
 
 

@@ -12,6 +12,9 @@ With --stored the catalog stores its heavy facts, and operational rows change al
 then fall while the database is at a refresh, and after each next job the datasets must be those of a catalog
 of live views beside it.
 
+One more reader reads from a hot standby all the time. What PostgreSQL cancels there because a view was
+replaced is asked again; at the end the standby must show what its primary shows.
+
 Exits with 1 when a reader met an error or an empty answer, or a job did not end as it should.
 """
 
@@ -36,6 +39,7 @@ from dbt.cli.main import dbtRunner
 
 from project_copy import copy_project
 from soak.readers import Readers, relations_with_rows
+from soak.standby import Standby
 from soak.writer import Writer
 from stored_mode import StoredRefreshes
 from timeback_analytics.demo import build_demo
@@ -54,6 +58,7 @@ class Soak:
     def __init__(self, home: Path, seed: int, *, stored: bool) -> None:
         settings = {"fsync": "off", "shared_buffers": "128MB"}
         self.server = EmbeddedServer(home / "pgdata", settings)
+        self.standby = Standby(self.server, home)
         self.variables = {"stored_facts": True} if stored else {}
         self.stored: StoredRefreshes | None = None
         self.project = copy_project(home / "project")
@@ -89,6 +94,7 @@ class Soak:
                 conn.execute(f"create view somebody_else.{name} as select * from {relation}")
         self.relations += [one.replace("analytics.", "somebody_else.") for one in self.relations]
         self.oids = self.view_oids()
+        self.standby.start()
 
     def _store(self) -> None:
         """Live views as schema `live`, stored facts in `analytics`."""
@@ -154,6 +160,13 @@ class Soak:
         self.problems += [f"{part}: {one}" for one in (*readers.errors[:10], *readers.empty[:10])]
         if self.view_oids() != self.oids:
             self.problems.append(f"{part}: a view is not the one that it was")
+
+    def judge_standby(self, readers: Readers) -> None:
+        """Say what the standby's readers saw, and whether it shows what the primary does."""
+        print(f"On the standby: {readers.verdict()}", flush=True)
+        found = (*readers.errors[:10], *readers.empty[:10])
+        self.problems += [f"on the standby: {one}" for one in found]
+        self.problems += self.standby.differences(DATABASE, self.relations, ["*", ""])
 
     def redeploys(self, count: int) -> None:
         """Deploy so often, in this process, with what dbt knows of the project changed in between."""
@@ -316,12 +329,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         soak.open()
         print(f"Reading {len(soak.relations)} views, half of them somebody else's on top", flush=True)
-        if options.redeploys:
-            soak.redeploys(options.redeploys)
-        if options.kills:
-            soak.kills(options.kills)
-        soak.two_at_once()
+        far = Readers(soak.standby.dsn(DATABASE), soak.relations, number=1, pause=0.05, on_standby=True)
+        with far:
+            if options.redeploys:
+                soak.redeploys(options.redeploys)
+            if options.kills:
+                soak.kills(options.kills)
+            soak.two_at_once()
+        soak.judge_standby(far)
     finally:
+        soak.standby.stop()
         soak.server.stop()
         shutil.rmtree(home, ignore_errors=True)
     for problem in soak.problems:
