@@ -12,8 +12,10 @@ import psycopg
 from psycopg import sql
 
 from expectation.operational import operational_rows, organizations_in
+from stored_mode import StoredRefreshes
 
 STUDENT, OTHER = (f"00000000-0000-4000-8000-00000000000{digit}" for digit in "12")
+STEPS = 12
 BALLAST = 400
 """Rows that no history changes. Among fewer rows, nearly every step would change a fifth of them."""
 ACTIVITY = (
@@ -204,3 +206,58 @@ class History:
                 ),
                 {**{name: other[name] for name in names}, "this": row[key]},
             )
+
+
+def run_history(
+    seed: int, modes: StoredRefreshes, conn: psycopg.Connection, dsn: str, *, ballast: bool
+) -> str | None:
+    """Run a history with a refresh after each step; gives the first difference between the modes, if any.
+
+    Args:
+        seed: the history's.
+        modes: a database with the catalog stored, and live in the schema `live`.
+        conn: to it, with `operational` first in its search_path.
+        dsn: of that database, for the history's writers.
+        ballast: whether there are rows beside those that change.
+    """
+    history = History(seed, dsn)
+    try:
+        history.load(share=0.5)
+        if ballast:
+            history.load_ballast()
+        for step in range(STEPS):
+            history.told.append(f"step {step}")
+            if step:
+                history.step()
+            modes.refresh(conn)
+            if found := modes.differences(conn, history.scopes()):
+                return (
+                    f"seed {seed}, step {step} (again: TIMEBACK_SEED={seed} TIMEBACK_HISTORIES=1):\n"
+                    + "\n".join([*found, *history.told])
+                )
+        views = conn.execute(
+            "select relname from pg_class where relnamespace = 'live'::regnamespace and relkind = 'v'"
+        ).fetchall()
+        found = modes.differences(conn, history.scopes(), [name for (name,) in views])
+        return f"seed {seed}, at the end: {found}" if found else None
+    finally:
+        history.close()
+
+
+def add_attempt(conn: psycopg.Connection, attempt: str, resource: str = "r", start: str = "10:00") -> None:
+    """An attempt of STUDENT's, from a time of one day on."""
+    conn.execute(
+        """insert into operational.caliper_attempt
+        (id, assignee_id, assignable_id, started_at_time, date_created, date_last_modified)
+        values (%s, %s, %s, %s, '2020-01-01', '2020-01-01')""",
+        [attempt, STUDENT, resource, f"2026-01-01 {start}Z"],
+    )
+
+
+def add_score(conn: psycopg.Connection, score: str, attempt: str, given: int) -> None:
+    """A score of an attempt, 0 or 1."""
+    conn.execute(
+        "insert into operational.caliper_score (id, attempt_id, score_given, max_score, date_created)"
+        " values (%s, %s, %s, 1, '2020-01-01')",
+        [score, attempt, given],
+    )

@@ -14,6 +14,9 @@ from typing import Any, Self
 
 import psycopg
 
+STORED = ("--vars", "{stored_facts: true}")
+"""dbt's arguments for the mode."""
+
 
 @dataclass(frozen=True)
 class StoredRefreshes:
@@ -48,9 +51,7 @@ class StoredRefreshes:
         return cls(
             database,
             schema,
-            tuple(
-                sorted(node["name"] for node in _models_above(manifest, stored) if "datasets" in node["fqn"])
-            ),
+            datasets_on_stored(manifest),
             {node["name"]: scripts[node["name"]] for node in stored},
             _models_sql(target / "compiled"),
         )
@@ -59,6 +60,11 @@ class StoredRefreshes:
         """Bring one stored model up to date, in a transaction as dbt does."""
         with conn.transaction():
             conn.execute(self.scripts[model])
+
+    def refresh(self, conn: psycopg.Connection) -> None:
+        """Bring every stored table up to date, each in a transaction of its own, as dbt does."""
+        for model in self.scripts:
+            self.run(conn, model)
 
     def differences(
         self,
@@ -91,6 +97,20 @@ class StoredRefreshes:
                     if count:
                         found.append(f"{dataset} under {scope!r}: {count} rows")
         return found
+
+
+def datasets_on_stored(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """The datasets that stored models are under, by name, of a manifest that has those."""
+    above = _models_above(manifest, _stored_models(manifest))
+    return tuple(sorted(node["name"] for node in above if "datasets" in node["fqn"]))
+
+
+def refresh_state(conn: psycopg.Connection, model: str = "int_attempt_stored") -> dict[str, dict[str, Any]]:
+    """{source: what a stored model noted of it at its last refresh}."""
+    rows = conn.execute(
+        "select to_jsonb(refresh_state) from analytics_internal.refresh_state where model_name = %s", [model]
+    )
+    return {row["source_name"]: row for (row,) in rows}
 
 
 def _models_sql(folder: Path) -> dict[str, str]:
