@@ -3,12 +3,13 @@
 import pytest
 
 from fake_quicksight import FakeAccount
-from quicksight_kit import ACCOUNT, SETTINGS
+from quicksight_kit import ACCOUNT, SETTINGS, description
 from timeback_analytics.quicksight.account import Account
 from timeback_analytics.quicksight.apply import apply
 from timeback_analytics.quicksight.plan import plan
-from timeback_analytics.quicksight.render import describe, render
+from timeback_analytics.quicksight.render import render
 
+__all__ = ["description"]
 SOME = (
     "folders/catalog",
     "folders/activity",
@@ -27,11 +28,6 @@ SOME = (
 
 ATTEMPTS = "data-sets/attempts"
 ATTEMPTS_ARN = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:dataset/timeback-attempts"
-
-
-@pytest.fixture(scope="session")
-def description(manifest, semantic_manifest):
-    return describe(manifest, semantic_manifest)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from timeback_analytics.quicksight.render import describe
 from timeback_analytics.quicksight.resources import Resource
 from timeback_analytics.quicksight.settings import Settings
 
+GOLDEN = Path(__file__).parent / "golden_quicksight"
+# One resource of each shape; a change of any other shows in the folder that an installation keeps in git.
+REVIEWED = (
+    "folders/catalog",
+    "folders/activity",
+    "data-sources/postgres",
+    "data-sets/attempts",
+    "data-sets/roar-variants",
+    "data-sets/placement-results-named",
+    "refresh-schedules/attempts",
+    "dashboards/school-week",
+    "dashboards/mastery-and-placement",
+    "dashboards/integrity",
+)
 ACCOUNT = "123456789012"
 ANALYSTS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/analysts"
 TEACHERS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/teachers"
@@ -32,6 +50,12 @@ vpc_connection_arn: {SETTINGS.vpc_connection_arn}
 authors: [{ANALYSTS}]
 readers: [{TEACHERS}]
 """
+
+
+@pytest.fixture(scope="session")
+def description(manifest, semantic_manifest):
+    """The project as it is described to QuickSight."""
+    return describe(manifest, semantic_manifest)
 
 
 def spoiled(resources: list[Resource], label: str, spoil: Callable[[dict[str, Any]], None]) -> list[Resource]:

@@ -7,19 +7,15 @@ import dataclasses
 
 import pytest
 
-from quicksight_kit import SETTINGS, spoiled, within
+from quicksight_kit import SETTINGS, description, spoiled, within
 from timeback_analytics.quicksight.check import check
 from timeback_analytics.quicksight.model_check import UNIONS, model_faults, service_model
-from timeback_analytics.quicksight.render import describe, render
+from timeback_analytics.quicksight.render import render
 
+__all__ = ["description"]
 ATTEMPTS = "data-sets/attempts"
 NAMED = "data-sets/placement-results-named"
 WEEK = "dashboards/school-week"
-
-
-@pytest.fixture(scope="session")
-def description(manifest, semantic_manifest):
-    return describe(manifest, semantic_manifest)
 
 
 @pytest.fixture(scope="session")

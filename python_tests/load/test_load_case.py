@@ -310,3 +310,24 @@ def test_grades_that_cannot_be(
     with pytest.raises(LoadError) as caught:
         load("grades", path, connection=conn)
     assert place in [(problem.line, problem.column, problem.value) for problem in caught.value.problems]
+
+
+def test_case_as_the_platform_serves_it(conn: psycopg.Connection, tmp_path: Path) -> None:
+    """With sourcedId for identifier."""
+    package = {
+        "sourcedId": DOCUMENT,
+        "CFDocument": {"sourcedId": DOCUMENT, "title": "Framework"},
+        "CFItems": [
+            {"sourcedId": item_id(1).upper(), "fullStatement": "Counts", "humanCodingScheme": "MATH.1"}
+        ],
+        "CFAssociations": [],
+    }
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(package))
+    load("case", path, connection=conn)
+    assert conn.execute("select identifier::text, cf_document_id::text from cf_item").fetchall() == [
+        (item_id(1), DOCUMENT)
+    ]
+    package["CFItems"][0]["sourcedId"] = "x"
+    path.write_text(json.dumps(package))
+    assert "$.CFItems[0].sourcedId" in str(refused(conn, path, "case"))

@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,103 +13,25 @@ from typing import Any
 
 import psycopg
 import pytest
+from clr_kit import (
+    ADA,
+    ITEM,
+    NAMESPACE,
+    OTHER_ITEM,
+    Load,
+    achieved,
+    badge,
+    clr,
+    credentials,
+    load_lines,
+    ready,
+)
 from load_helpers import contents, refused
 
-from timeback_analytics.load import Report, load
+from timeback_analytics.load import load
 
+__all__ = ["load_lines", "ready"]
 DATA = Path(__file__).parent / "data" / "credentials"
-ADA = "a0000000-0000-4000-8000-00000000000a"
-ITEM = "c0000000-0000-4000-8000-00000000000c"
-OTHER_ITEM = "c0000000-0000-4000-8000-00000000000d"
-NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "timeback-analytics")
-Load = Callable[..., Report]
-
-
-@pytest.fixture
-def ready(conn: psycopg.Connection) -> psycopg.Connection:
-    """A user and two CASE items in the tables."""
-    conn.execute(
-        "insert into one_roster_user"
-        " values (%s, 'Ada', 'X', 'Ada@school.example', null, 'active', now(), now())",
-        [ADA],
-    )
-    for item, code in ((ITEM, "MATH.1"), (OTHER_ITEM, "MATH.2")):
-        conn.execute("insert into cf_item values (%s, null, 'x', %s, 'Standard')", [item, code])
-    return conn
-
-
-@pytest.fixture
-def load_lines(ready: psycopg.Connection, tmp_path: Path) -> Load:
-    files = iter(range(1000))
-
-    def run(*values: Any, **options: Any) -> Report:
-        path = tmp_path / f"{next(files)}.jsonl"
-        path.write_text("".join(json.dumps(value) + "\n" for value in values))
-        return load("clr", path, connection=ready, **options)
-
-    return run
-
-
-def badge(name: str = "b1", **changed: Any) -> dict[str, Any]:
-    """A credential of Ada, aligned to a CASE item, with 17 of 20 points."""
-    subject = {
-        "id": f"https://api.example/ims/oneroster/rostering/v1p2/users/{ADA}",
-        "type": ["AchievementSubject"],
-        "achievement": {
-            "id": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, 'achievement')}",
-            "type": ["Achievement"],
-            "name": "Counting",
-            "achievementType": "ext:StandardMastery",
-            "alignment": [
-                {"type": ["Alignment"], "targetType": "CTDL", "targetUrl": f"https://ctdl.example/{ADA}"},
-                {"targetType": "CFItem", "targetUrl": f"https://case.example/ims/case/v1p0/CFItems/{ITEM}"},
-            ],
-            "resultDescription": [
-                {"id": "urn:r1", "resultType": "RawScore", "valueMin": "0", "valueMax": "20"},
-                {"id": "urn:r2", "resultType": "LetterGrade", "allowedValue": ["A", "B"]},
-            ],
-        },
-        "result": [
-            {"type": ["Result"], "resultDescription": "urn:r2", "value": "A"},
-            {"type": ["Result"], "resultDescription": "urn:r1", "value": "17"},
-        ],
-        **changed.pop("subject", {}),
-    }
-    return {
-        "id": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, name)}",
-        "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "validFrom": "2026-01-05T10:00:00Z",
-        "credentialSubject": subject,
-        **changed,
-    }
-
-
-def achieved(**changed: Any) -> dict[str, Any]:
-    return {**badge()["credentialSubject"]["achievement"], **changed}
-
-
-def clr(*credentials: Any, subject_id: str = f"urn:uuid:{ADA}", **more: Any) -> dict[str, Any]:
-    return {
-        "id": "urn:uuid:00000000-0000-4000-8000-0000000000cc",
-        "type": ["VerifiableCredential", "ClrCredential"],
-        "validFrom": "2026-02-01T00:00:00Z",
-        "credentialSubject": {
-            "id": subject_id,
-            "type": ["ClrSubject"],
-            "verifiableCredential": list(credentials),
-        },
-        **more,
-    }
-
-
-def credentials(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
-    """User, item, type, result and date of each."""
-    return conn.execute(
-        "select credential_subject_id::text, cf_item_id::text, achievement_type, result_value, awarded_date"
-        " from clr_achievement_credential c join clr_achievement a on a.id = c.achievement_id order by c.id"
-    ).fetchall()
-
-
 AWARD = datetime(2026, 1, 5, 10, tzinfo=UTC)
 USUAL = (ADA, ITEM, "StandardMastery", Decimal("0.85"), AWARD)
 
@@ -413,22 +334,3 @@ def test_real_credentials(ready: psycopg.Connection, tmp_path: Path) -> None:
     assert shared in report.notes
     assert any(note.startswith("Credentials without an achievement") for note in report.notes)
     assert load("clr", DATA, connection=ready).changes == 0
-
-
-def test_case_as_the_platform_serves_it(conn: psycopg.Connection, tmp_path: Path) -> None:
-    """With sourcedId for identifier."""
-    package = {
-        "sourcedId": ADA,
-        "CFDocument": {"sourcedId": ADA, "title": "Framework"},
-        "CFItems": [{"sourcedId": ITEM.upper(), "fullStatement": "Counts", "humanCodingScheme": "MATH.1"}],
-        "CFAssociations": [],
-    }
-    path = tmp_path / "case.json"
-    path.write_text(json.dumps(package))
-    load("case", path, connection=conn)
-    assert conn.execute("select identifier::text, cf_document_id::text from cf_item").fetchall() == [
-        (ITEM, ADA)
-    ]
-    package["CFItems"][0]["sourcedId"] = "x"
-    path.write_text(json.dumps(package))
-    assert "$.CFItems[0].sourcedId" in str(refused(conn, path, "case"))
