@@ -13,128 +13,27 @@ from typing import Any
 
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 
 from attacks.session import PUBLISHED
 from attacks.suite import ATTACKS
 from attacks.world import BOUND, SCOPED, World, let_in, look_at, make_all, report
-from shard_servers import DEPLOYER, LOADER, NODES, PASSWORD, ShardServer, shard_servers
+from shard_servers import (
+    DATABASE,
+    DEPLOYER,
+    LOADER,
+    NODES,
+    ON_STORED,
+    VARIABLES,
+    Shards,
+    shard_servers,
+    shards,
+)
 from stored_histories import History
-from stored_mode import StoredRefreshes
-from timeback_analytics.cli import main
-from timeback_analytics.operational import create_operational_schema
 
-__all__ = ["shard_servers"]
+__all__ = ["shard_servers", "shards"]
 pytestmark = pytest.mark.takes_long
 
-DATABASE = "catalog"
-LIVE = "live"
-VARIABLES = (
-    "{source_schema: operational, stored_facts: true, stored_servers: [node1, node2], stored_partitions: 4}"
-)
-ON_STORED = (
-    *("attempts", "aggregated_session_attempts", "sessions", "students_xp"),
-    *("sessions_waste", "sessions_cheating", "sessions_proctoring"),
-    *("waste_insights", "cheating_insights", "proctoring_insights"),
-)
-"""The datasets that stored models are under."""
-TABLES = (
-    "int_attempt_stored",
-    "int_session_insight_time_stored",
-    "int_session_stored",
-    "int_xp_total_stored",
-)
-"""Those that are partitioned."""
 CHANGES_THE_SETTING = ("binding", "pinned path under a binding")
-
-
-class Shards:
-    """The catalog over partitions, and the commands that move them.
-
-    Args:
-        servers: the front and the nodes.
-        refreshes: how the stored models are brought up to date.
-        environment: of the commands.
-    """
-
-    def __init__(
-        self, servers: dict[str, ShardServer], refreshes: StoredRefreshes, environment: dict[str, str]
-    ) -> None:
-        self.servers = servers
-        self.refreshes = refreshes
-        self.environment = environment
-
-    def connect(self, role: str = "postgres") -> psycopg.Connection:
-        """A connection to the front, in autocommit; psycopg prepares nothing by itself."""
-        return psycopg.connect(
-            self.servers["front"].dsn(DATABASE, role), autocommit=True, prepare_threshold=None
-        )
-
-    def connect_to(self, node: str, role: str = LOADER) -> psycopg.Connection:
-        """A connection to a node, in autocommit."""
-        return psycopg.connect(self.servers[node].dsn(DATABASE, role), autocommit=True)
-
-    def run(self, *arguments: str, **environment: str) -> Result:
-        """`timeback shards ...`, as the role that deploys."""
-        return CliRunner().invoke(main, ["shards", *arguments], env={**self.environment, **environment})
-
-    def move(self, *places: str, table: str = "") -> None:
-        """Have partition 0, 1, ... at these places."""
-        for number, place in enumerate(places):
-            done = self.run("move", str(number), place, *(["--table", table] if table else []))
-            assert done.exit_code == 0, done.output
-
-    def refresh(self) -> None:
-        """Bring every stored table up to date, as the role that deploys."""
-        with self.connect(DEPLOYER) as conn:
-            for model in self.refreshes.scripts:
-                self.refreshes.run(conn, model)
-
-    def differences(self, scopes: list[str]) -> list[str]:
-        """Which datasets differ from the live ones, under which scope."""
-        with self.connect() as conn:
-            return self.refreshes.differences(conn, scopes, ON_STORED, LIVE)
-
-
-def environment_of(front: ShardServer) -> dict[str, str]:
-    return {
-        "PGHOST": str(front.home),
-        "PGUSER": DEPLOYER,
-        "PGDATABASE": DATABASE,
-        "TIMEBACK_SHARD_PASSWORD": PASSWORD,
-    }
-
-
-def add(shards: Shards, node: str, *options: str, **environment: str) -> Result:
-    """`timeback shards add`."""
-    home = shards.servers[node].home
-    return shards.run(
-        *("add", node, "--host", str(home), "--dbname", DATABASE, "--user", LOADER, *options), **environment
-    )
-
-
-@pytest.fixture(scope="module")
-def shards(shard_servers: dict[str, ShardServer], dbt: Callable[..., Any], short_tmp: Path) -> Shards:
-    """Live views in `live`, partitioned tables under `analytics`, all of it on the front and without rows."""
-    front = shard_servers["front"]
-    environment = environment_of(front)
-    with psycopg.connect(front.dsn(DATABASE), autocommit=True) as conn:
-        conn.execute("create extension postgres_fdw")
-        conn.execute(f"grant usage on foreign data wrapper postgres_fdw to {DEPLOYER}")
-        conn.execute(f"create schema analytics_internal authorization {DEPLOYER}")
-        create_operational_schema(conn, "operational")
-        conn.execute(f"grant usage on schema operational to {DEPLOYER}")
-        conn.execute(f"grant select on all tables in schema operational to {DEPLOYER}")
-    select = ("--select", *(f"+{dataset}" for dataset in ON_STORED))
-    live = ("--vars", "{source_schema: operational}")
-    dbt(DATABASE, "run", "--target", "server", *select, *live, env={**environment, "TIMEBACK_SCHEMA": LIVE})
-    bare = Shards(shard_servers, None, environment)
-    for node in NODES:
-        done = add(bare, node)
-        assert done.exit_code == 0, done.output
-    stored = ("--write-json", *select, "--vars", VARIABLES)
-    dbt(DATABASE, "run", "--target", "server", *stored, env=environment)
-    return Shards(shard_servers, StoredRefreshes.of(short_tmp / "target", DATABASE), environment)
 
 
 @pytest.fixture(scope="module")
