@@ -3,13 +3,12 @@
 import pytest
 
 from fake_quicksight import FakeAccount
-from quicksight_kit import ACCOUNT, SETTINGS, description
+from quicksight_kit import ACCOUNT, ATTEMPTS, description, everything
 from timeback_analytics.quicksight.account import Account
 from timeback_analytics.quicksight.apply import apply
 from timeback_analytics.quicksight.plan import plan
-from timeback_analytics.quicksight.render import render
 
-__all__ = ["description"]
+__all__ = ["ATTEMPTS", "description", "everything"]
 SOME = (
     "folders/catalog",
     "folders/activity",
@@ -24,15 +23,7 @@ SOME = (
     "analyses/school-week",
     "dashboards/school-week",
 )
-
-
-ATTEMPTS = "data-sets/attempts"
 ATTEMPTS_ARN = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:dataset/timeback-attempts"
-
-
-@pytest.fixture(scope="session")
-def everything(description):
-    return render(description, SETTINGS)
 
 
 @pytest.fixture

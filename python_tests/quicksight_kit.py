@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from timeback_analytics.quicksight.render import describe
+from timeback_analytics.quicksight.check import check
+from timeback_analytics.quicksight.render import describe, render
 from timeback_analytics.quicksight.resources import Resource
 from timeback_analytics.quicksight.settings import Settings
 
@@ -27,6 +28,8 @@ REVIEWED = (
     "dashboards/mastery-and-placement",
     "dashboards/integrity",
 )
+ATTEMPTS = "data-sets/attempts"
+WEEK = "dashboards/school-week"
 ACCOUNT = "123456789012"
 ANALYSTS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/analysts"
 TEACHERS = f"arn:aws:quicksight:us-east-1:{ACCOUNT}:group/default/teachers"
@@ -58,6 +61,12 @@ def description(manifest, semantic_manifest):
     return describe(manifest, semantic_manifest)
 
 
+@pytest.fixture(scope="session")
+def everything(description):
+    """What is rendered with these settings."""
+    return render(description, SETTINGS)
+
+
 def spoiled(resources: list[Resource], label: str, spoil: Callable[[dict[str, Any]], None]) -> list[Resource]:
     """The resources, one of which has been changed; the others are the same objects."""
     made = []
@@ -81,3 +90,16 @@ def within(value: Any, member: str) -> Iterator[Any]:
     elif isinstance(value, list):
         for inner in value:
             yield from within(inner, member)
+
+
+def first(value: Any, member: str) -> Any:
+    """The first value of that member."""
+    return next(within(value, member))
+
+
+def told(resources: list[Resource], case: tuple[str, Callable[[dict[str, Any]], None], str]) -> list[str]:
+    """What is told of a resource that is spoiled in this way, the expected fault among it."""
+    label, spoil, expected = case
+    faults = [str(fault) for fault in check(spoiled(resources, label, spoil))]
+    assert any(expected in fault for fault in faults), faults
+    return faults

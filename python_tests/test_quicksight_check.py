@@ -1,26 +1,18 @@
 """Each check of rendered resources, seen to find what it is for: one thing is spoiled, one fault is told.
 
-The file is long because most of it is one list of cases, which is easiest to read in one place.
+The checks that come from AWS's model are in test_quicksight_model.py.
 """
 
 import dataclasses
 
 import pytest
 
-from quicksight_kit import SETTINGS, description, spoiled, within
+from quicksight_kit import ATTEMPTS, SETTINGS, WEEK, description, everything, first, told, within
 from timeback_analytics.quicksight.check import check
-from timeback_analytics.quicksight.model_check import UNIONS, model_faults, service_model
 from timeback_analytics.quicksight.render import render
 
-__all__ = ["description"]
-ATTEMPTS = "data-sets/attempts"
+__all__ = ["description", "everything"]
 NAMED = "data-sets/placement-results-named"
-WEEK = "dashboards/school-week"
-
-
-@pytest.fixture(scope="session")
-def resources(description):
-    return render(description, SETTINGS)
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +25,6 @@ def prepared(description):
     return render(description, dataclasses.replace(SETTINGS, preparation="new", row_rules=True))
 
 
-def rename_key(given, member, old, new):
-    given[member][new] = given[member].pop(old)
-
-
-def first(given, member):
-    return next(within(given, member))
-
-
 def append(given, member, value):
     first(given, member).append(value)
 
@@ -49,90 +33,6 @@ def visual(given, index=0):
     (inner,) = given["Definition"]["Sheets"][0]["Visuals"][index].values()
     return inner
 
-
-MODEL = {
-    "an enum": (ATTEMPTS, lambda p: p.update(ImportMode="SPICY"), "'SPICY' is none of SPICE, DIRECT_QUERY"),
-    "a type that botocore takes": (
-        ATTEMPTS,
-        lambda p: first(p, "InputColumns")[0].update(Type="UUID"),
-        "'UUID' is none of STRING",
-    ),
-    "an underscore in a table's key": (
-        "data-sets/students-mastery",
-        lambda p: rename_key(p, "PhysicalTableMap", "students-mastery", "students_mastery"),
-        "'students_mastery' does not match",
-    ),
-    "a key of 65 characters": (
-        ATTEMPTS,
-        lambda p: rename_key(p, "LogicalTableMap", "attempts", "a" * 65),
-        "65 characters where at most 64 are allowed",
-    ),
-    "a long description of a column": (
-        ATTEMPTS,
-        lambda p: first(p, "ColumnDescription").update(Text="x" * 501),
-        "501 characters where at most 500 are allowed",
-    ),
-    "two members of a union": (
-        ATTEMPTS,
-        lambda p: p["PhysicalTableMap"]["attempts"].update(
-            CustomSql={"DataSourceArn": "x", "Name": "x", "SqlQuery": "x"}
-        ),
-        "of PhysicalTable exactly one member may be given, not CustomSql and RelationalTable",
-    ),
-    "no member of a union": (
-        ATTEMPTS,
-        lambda p: p["LogicalTableMap"]["attempts"]["DataTransforms"].append({}),
-        "of TransformOperation exactly one member may be given, not nothing",
-    ),
-    "a member that is not there": (
-        ATTEMPTS,
-        lambda p: p.update(Description="x"),
-        "there is no Description in CreateDataSet",
-    ),
-    "a required member": (ATTEMPTS, lambda p: p.pop("Name"), "Name is missing"),
-    "a text for a number": (
-        "data-sources/postgres",
-        lambda p: first(p, "PostgreSqlParameters").update(Port="5432"),
-        "'5432' is no integer",
-    ),
-    "true for a number": (
-        "data-sources/postgres",
-        lambda p: first(p, "PostgreSqlParameters").update(Port=True),
-        "True is no integer",
-    ),
-    "a port beyond ports": (
-        "data-sources/postgres",
-        lambda p: first(p, "PostgreSqlParameters").update(Port=70000),
-        "70000 where at most 65535",
-    ),
-    "an empty name": (ATTEMPTS, lambda p: p.update(Name=""), "0 characters where at least 1"),
-    "an id with a dot in a dashboard": (WEEK, lambda p: p.update(DashboardId="a.b"), "'a.b' does not match"),
-    "an account of letters": (
-        ATTEMPTS,
-        lambda p: p.update(AwsAccountId="12345678901x"),
-        "does not match [0-9]{12}",
-    ),
-    "a topic's long description": (
-        "topics/catalog",
-        lambda p: first(p, "DataSets")[0].update(DatasetDescription="x" * 257),
-        "257 characters where at most 256",
-    ),
-    "two folders": (
-        ATTEMPTS,
-        lambda p: p["FolderArns"].append(p["FolderArns"][0]),
-        "2 entries where at most 1",
-    ),
-    "a unique key of two columns": (
-        "data-sets/students",
-        lambda p: first(p, "UniqueKeys")[0]["ColumnNames"].append("Name"),
-        "2 entries where at most 1",
-    ),
-    "an element wider than the grid": (
-        WEEK,
-        lambda p: first(p, "Elements")[0].update(ColumnSpan=37),
-        "37 where at most 36",
-    ),
-}
 
 MEANING = {
     "a renamed column that is not there": (
@@ -381,22 +281,9 @@ PREPARED = {
 }
 
 
-def told(resources, case):
-    label, spoil, expected = case
-    faults = [str(fault) for fault in check(spoiled(resources, label, spoil))]
-    assert any(expected in fault for fault in faults), faults
-    return faults
-
-
-@pytest.mark.parametrize("name", MODEL)
-def test_what_the_model_says_is_checked(resources, name):
-    faults = told(resources, MODEL[name])
-    assert any(fault.startswith(MODEL[name][0]) and MODEL[name][2] in fault for fault in faults)
-
-
 @pytest.mark.parametrize("name", MEANING)
-def test_what_no_model_says_is_checked(resources, name):
-    told(resources, MEANING[name])
+def test_what_no_model_says_is_checked(everything, name):
+    told(everything, MEANING[name])
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -409,25 +296,8 @@ def test_the_new_data_preparation_is_checked(prepared, name):
     told(prepared, PREPARED[name])
 
 
-def test_a_list_of_organizations_beside_rules_is_a_fault(resources, with_rules):
+def test_a_list_of_organizations_beside_rules_is_a_fault(everything, with_rules):
     """A data set of way (a) among those of way (b)."""
-    (attempts,) = (one for one in resources if one.label == ATTEMPTS)
+    (attempts,) = (one for one in everything if one.label == ATTEMPTS)
     mixed = [attempts if one.label == ATTEMPTS else one for one in with_rules]
     assert any("about which there can be no rules" in str(fault) for fault in check(mixed))
-
-
-def test_botocore_itself_lets_these_pass(resources):
-    """Why the checks are there: its validator sees none of the first three."""
-    from botocore.validate import ParamValidator
-
-    shape = service_model().operation_model("CreateDataSet").input_shape
-    for name in ("an enum", "a type that botocore takes", "an underscore in a table's key"):
-        label, spoil, _ = MODEL[name]
-        (one,) = (one for one in spoiled(resources, label, spoil) if one.label == label)
-        assert not ParamValidator().validate(one.parameters, shape).has_errors()
-        assert model_faults("CreateDataSet", one.parameters)
-
-
-def test_the_unions_are_structures_of_the_model():
-    names = set(service_model().shape_names)
-    assert names >= UNIONS
