@@ -6,7 +6,9 @@ import re
 import shutil
 import string
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from load_helpers import contents
-from roster_bundles import Bundle, columns, csv_bytes, row_id, written, zipped
+from roster_bundles import Bundle, Rows, columns, csv_bytes, row_id, written, zipped
 
 from timeback_analytics.load import load
 
@@ -37,21 +39,20 @@ def unique_ids(least: int) -> st.SearchStrategy[list[str]]:
     return st.lists(sourced_ids, min_size=least, max_size=4, unique_by=str.lower)
 
 
+def drawn_records(draw: st.DrawFn, ids: list[str], **values: st.SearchStrategy[str]) -> Rows:
+    """A record of each id, with its own values and with those that every record has."""
+    common = {"status": statuses, "dateLastModified": instants}
+    return [
+        {"sourcedId": sourced_id, **{name: draw(value) for name, value in (common | values).items()}}
+        for sourced_id in ids
+    ]
+
+
 @st.composite
 def bundles(draw: st.DrawFn, version: str) -> Bundle:
-    """Organizations, users, roles, courses, classes and enrollments that refer to each other.
-
-    Long, because each kind of record draws its references from those before it.
-    """
+    """Organizations, users, roles, courses, classes and enrollments that refer to each other."""
     orgs, users, courses, classes = (draw(unique_ids(1)) for _ in range(4))
-
-    def records(ids: list[str], **values: st.SearchStrategy[str]) -> list[dict[str, str]]:
-        common = {"status": statuses, "dateLastModified": instants}
-        return [
-            {"sourcedId": sourced_id, **{name: draw(value) for name, value in (common | values).items()}}
-            for sourced_id in ids
-        ]
-
+    records = partial(drawn_records, draw)
     org, user, course, class_ = (st.sampled_from(ids) for ids in (orgs, users, courses, classes))
     filled = texts.filter(lambda text: text.strip(" \t\n\r\f\v"))
     role = st.sampled_from(["student", "teacher", "parent", "ext:mentor"])
@@ -150,71 +151,105 @@ def test_round_trip(
         assert contents(conn) == before
 
 
+Value = Callable[[dict[str, str]], Any]
+
+
+def rows(conn: psycopg.Connection, query: str) -> list[tuple[Any, ...]]:
+    return sorted(conn.execute(query).fetchall())
+
+
+def expected(records: Rows, *values: Value) -> list[tuple[Any, ...]]:
+    return sorted(tuple(value(record) for value in values) for record in records)
+
+
+def own(kind: str, column: str = "sourcedId") -> Value:
+    """The row's id that a sourcedId becomes."""
+
+    def value(record: dict[str, str]) -> uuid.UUID:
+        text = record[column]
+        # no other spelling of a UUID counts as one
+        is_uuid = re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text)
+        return uuid.UUID(text if is_uuid else row_id(kind, text))
+
+    return value
+
+
+def cell(column: str, otherwise: str = "-") -> Value:
+    return lambda record: blank_is(record[column], otherwise)
+
+
 def check(conn: psycopg.Connection, version: str, bundle: Bundle) -> None:
-    """The tables hold what the bundle says, no more and no less. Long, with one comparison for each table."""
+    """The tables hold what the bundle says, no more and no less."""
+    check_records(conn, bundle)
+    check_roles(conn, version, bundle)
+    check_links_of_classes(conn, bundle["classes"])
+    # the dates of the source where it has some
+    for record in bundle["users"]:
+        if record["dateLastModified"]:
+            assert conn.execute(
+                """select date_last_modified = %(at)s::timestamptz and date_created = %(at)s::timestamptz
+                from one_roster_user where id = %(id)s""",
+                {"at": record["dateLastModified"], "id": own("user")(record)},
+            ).fetchone() == (True,)
 
-    def rows(query: str) -> list[tuple[Any, ...]]:
-        return sorted(conn.execute(query).fetchall())
 
-    def expected(file: str, *values: Any) -> list[tuple[Any, ...]]:
-        return sorted(tuple(value(record) for value in values) for record in bundle[file])
-
-    def own(kind: str, column: str = "sourcedId") -> Any:
-        def value(record: dict[str, str]) -> uuid.UUID:
-            text = record[column]
-            # no other spelling of a UUID counts as one
-            is_uuid = re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", text)
-            return uuid.UUID(text if is_uuid else row_id(kind, text))
-
-        return value
-
-    def text(column: str, otherwise: str = "-") -> Any:
-        return lambda record: blank_is(record[column], otherwise)
-
-    status = text("status", "active")
+def check_records(conn: psycopg.Connection, bundle: Bundle) -> None:
+    """A row of each record that has a table of its own."""
+    status = cell("status", "active")
     assert rows(
-        "select id, name, type, coalesce(identifier, '-'), status from one_roster_organization"
-    ) == expected("orgs", own("org"), text("name"), text("type"), text("identifier"), status)
+        conn, "select id, name, type, coalesce(identifier, '-'), status from one_roster_organization"
+    ) == expected(bundle["orgs"], own("org"), cell("name"), cell("type"), cell("identifier"), status)
     assert rows(
-        "select id, given_name, family_name, coalesce(username, '-') from one_roster_user"
-    ) == expected("users", own("user"), text("givenName", ""), text("familyName", ""), text("username"))
-    assert rows("select id, title, coalesce(course_code, '-'), org_id from one_roster_course") == expected(
-        "courses", own("course"), text("title"), text("courseCode"), own("org", "orgSourcedId")
+        conn, "select id, given_name, family_name, coalesce(username, '-') from one_roster_user"
+    ) == expected(
+        bundle["users"], own("user"), cell("givenName", ""), cell("familyName", ""), cell("username")
     )
-    assert rows("select id, title, course_id, school_id, status from one_roster_class") == expected(
-        "classes",
+    assert rows(
+        conn, "select id, title, coalesce(course_code, '-'), org_id from one_roster_course"
+    ) == expected(
+        bundle["courses"], own("course"), cell("title"), cell("courseCode"), own("org", "orgSourcedId")
+    )
+    assert rows(conn, "select id, title, course_id, school_id, status from one_roster_class") == expected(
+        bundle["classes"],
         own("class"),
-        text("title"),
+        cell("title"),
         own("course", "courseSourcedId"),
         own("org", "schoolSourcedId"),
         status,
     )
     assert rows(
+        conn,
         """select id, user_id, class_id, role, coalesce("primary"::text, '-'),
-        coalesce(begin_date::text, '-'), coalesce(end_date::text, '-'), status from one_roster_enrollment"""
+        coalesce(begin_date::text, '-'), coalesce(end_date::text, '-'), status from one_roster_enrollment""",
     ) == expected(
-        "enrollments",
+        bundle["enrollments"],
         own("enrollment"),
         own("user", "userSourcedId"),
         own("class", "classSourcedId"),
-        text("role"),
-        text("primary"),
-        text("beginDate"),
-        text("endDate"),
+        cell("role"),
+        cell("primary"),
+        cell("beginDate"),
+        cell("endDate"),
         status,
     )
+
+
+def check_roles(conn: psycopg.Connection, version: str, bundle: Bundle) -> None:
+    """Of 1.2 those of its file, of 1.1 one in each organization of a user, the first of them primary."""
     if version == "1.2":
-        assert rows("select id, user_id, org_id, role, role_type, status from one_roster_role") == expected(
-            "roles",
+        assert rows(
+            conn, "select id, user_id, org_id, role, role_type, status from one_roster_role"
+        ) == expected(
+            bundle["roles"],
             own("role"),
             own("user", "userSourcedId"),
             own("org", "orgSourcedId"),
-            text("role"),
-            text("roleType"),
-            status,
+            cell("role"),
+            cell("roleType"),
+            cell("status", "active"),
         )
     else:
-        assert rows("select user_id, org_id, role, role_type from one_roster_role") == sorted(
+        assert rows(conn, "select user_id, org_id, role, role_type from one_roster_role") == sorted(
             (
                 own("user")(user),
                 own("org", "o")({"o": org}),
@@ -224,25 +259,21 @@ def check(conn: psycopg.Connection, version: str, bundle: Bundle) -> None:
             for user in bundle["users"]
             for number, org in enumerate(dict.fromkeys(user["orgSourcedIds"].split(",")))
         )
-    # every link once, and the dates of the source where it has some
+
+
+def check_links_of_classes(conn: psycopg.Connection, classes: Rows) -> None:
+    """Every link to a grade and to a subject once."""
     levels = {"01": ["01"], "02": ["02"], "1": ["01"], "01,02": ["01", "02"], "": [], "99": []}
     assert rows(
+        conn,
         """select class_id, grade_primary_identifier from one_roster_class_grade
-        join placement_grade on id = placement_grade_id"""
-    ) == sorted(
-        (own("class")(record), code) for record in bundle["classes"] for code in levels[record["grades"]]
-    )
+        join placement_grade on id = placement_grade_id""",
+    ) == sorted((own("class")(record), code) for record in classes for code in levels[record["grades"]])
     assert rows(
-        "select class_id, title from one_roster_class_subject join cf_subject on identifier = subject_id"
+        conn,
+        "select class_id, title from one_roster_class_subject join cf_subject on identifier = subject_id",
     ) == sorted(
         (own("class")(record), name)
-        for record in bundle["classes"]
+        for record in classes
         for name in filter(None, record["subjects"].split(","))
     )
-    for record in bundle["users"]:
-        if record["dateLastModified"]:
-            assert conn.execute(
-                """select date_last_modified = %(at)s::timestamptz and date_created = %(at)s::timestamptz
-                from one_roster_user where id = %(id)s""",
-                {"at": record["dateLastModified"], "id": own("user")(record)},
-            ).fetchone() == (True,)
