@@ -62,6 +62,7 @@ class ContentTables(Pools):
         }
 
     def framework_tables(self) -> dict[str, list[Row]]:
+        """Standards, placements and credentials. Long because it is data: a value for each column."""
         names = ["North App", "Ångström", "a app", "B app", "", "' or ''='"]
         self.chance.shuffle(names)
         order_numbers = [-1, 0, 1, 2, 13]
@@ -169,6 +170,7 @@ class ContentTables(Pools):
         }
 
     def insight_tables(self) -> dict[str, list[Row]]:
+        """Insights and reviews. Long because it is data: a value for each column."""
         # The same two dates for all sessions of an example make insights of different sessions comparable.
         starts = {key: self.moment() for key in self.insights_sessions}
         kinds = [*INSIGHT_TYPES[:4], *self.chance.sample(INSIGHT_TYPES[4:], len(self.insight_types) - 4)]

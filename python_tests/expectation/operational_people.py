@@ -28,6 +28,7 @@ class PeopleTables(Pools):
     """
 
     def people_tables(self) -> dict[str, list[Row]]:
+        """Schools, people and classes. Long because it is data: a value for each column."""
         emails = [None, None, "ada@school.example", "Bob+1@school.example", "c'est@école.example", "d@x"]
         self.chance.shuffle(emails)
 
@@ -169,6 +170,7 @@ class PeopleTables(Pools):
         }
 
     def activity_tables(self) -> dict[str, list[Row]]:
+        """Sessions, attempts, events and XP. Long because it is data: a value for each column."""
         unknown_iri = self.iris(1)
 
         def session(key: str) -> Row:
