@@ -6,6 +6,9 @@ One long file, since its servers are started once.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +222,34 @@ def test_an_open_transaction_never_sees_a_node_as_it_was_before_the_copy(
     # what the first try left on the node is replaced
     shards.move("node2", table="int_attempt_stored")
     shards.move("node1", table="int_attempt_stored")
+
+
+def test_a_move_that_is_killed_leaves_the_partition_where_it_was(attacked: World, shards: Shards) -> None:
+    """It waits for a reader when it is killed. The next move replaces its copy on the node."""
+    rows = len(attacked.rows["attempts"])
+    program = [sys.executable, "-m", "timeback_analytics.cli"]
+    line = ["shards", "move", "0", "node2", "--table", "int_attempt_stored", "--patience", "600"]
+    with attacked.connect(BOUND) as reader:
+        reader.execute("select set_config('app.allowed_org_ids', '*', false)")
+        with reader.transaction():
+            reader.execute("select count(*) from analytics.attempts")
+            move = subprocess.Popen([*program, *line], env={**os.environ, **shards.environment})
+            with shards.connect() as conn:
+                waits = "query like 'lock table only%' and wait_event_type = 'Lock'"
+                while not conn.execute(f"select 1 from pg_stat_activity where {waits}").fetchone():
+                    assert move.poll() is None, "the move ended before it was killed"
+                move.kill()
+                move.wait()
+                place = conn.execute(
+                    """select srvname from pg_foreign_table
+                    inner join pg_foreign_server on ftserver = pg_foreign_server.oid
+                    where ftrelid = 'analytics_internal.int_attempt_stored_p0'::regclass"""
+                ).fetchone()
+                assert place == ("node1",)
+        assert reader.execute("select count(*) from analytics.attempts").fetchone() == (rows,)
+    shards.move("node2", table="int_attempt_stored")
+    shards.move("node1", table="int_attempt_stored")
+    assert shards.differences(["*"]) == []
 
 
 def test_no_partition_moves_while_a_refresh_runs(attacked: World, shards: Shards) -> None:

@@ -210,9 +210,8 @@ def _exchange(front: Front, partition: Partition, goal: str, patience: float) ->
         except psycopg.errors.LockNotAvailable as error:
             if time.monotonic() > deadline:
                 raise TimebackError(
-                    f"Somebody has been reading {partition.table} for {patience:g} s. Nothing was "
-                    "moved. Run this "
-                    "again later, or with more --patience."
+                    f"Somebody has been reading {partition.table} for {patience:g} s. Nothing was moved. "
+                    "Run this again later, or with more --patience."
                 ) from error
             time.sleep(PAUSE_SECONDS)
 
