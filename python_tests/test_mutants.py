@@ -105,6 +105,8 @@ def test_verdicts_are_kept_for_the_project_that_they_are_of(tmp_path: Path):
     assert again.of(second).did_not_run == "test_x.py is skipped" and not again.of(second).caught_by
     assert "| test_scope.py::test_x[a b] | 12 |" in again.table()
     assert "1 of 2 mutants were noticed." in again.table()
+    again.write_table()
+    assert (tmp_path / "mutants.md").read_text() == again.table() + "\n"
 
     with (project / "models" / "staging" / "stg_lti_application.sql").open("a") as file:
         file.write("-- another project\n")

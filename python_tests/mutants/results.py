@@ -100,7 +100,7 @@ class Results:
         """The table of all mutants of which something is known."""
         return table_of([(one, verdict) for one in MUTATIONS if (verdict := self.of(one))])
 
-    def writetable_of(self) -> None:
+    def write_table(self) -> None:
         """Write it beside the verdicts, when there are any."""
         if self._path.is_file():
             self._path.with_suffix(".md").write_text(self.table() + "\n", encoding="utf-8")
