@@ -6,8 +6,6 @@ import pwd
 import re
 import shlex
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,12 +133,3 @@ def run(commands: str, bin_dir: Path, folder: Path, user: str = "") -> str:
     )
     assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """For what another server does by and by."""
-    for _ in range(600):
-        if is_so():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it does not come about")

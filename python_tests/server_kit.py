@@ -58,6 +58,31 @@ def folder(short_tmp: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def let_replicate(server: EmbeddedServer) -> None:
+    """Let standbys and copies connect to a running server."""
+    with (server.data_dir / "pg_hba.conf").open("a") as rules:
+        rules.write("local replication all trust\n")
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
+        conn.execute("select pg_reload_conf()")
+
+
+def give_to_owner_of(server: EmbeddedServer, folder: Path) -> None:
+    """Give a copy that root made to the user whom this server runs as."""
+    if os.geteuid() == 0:
+        owner = server.data_dir.stat()
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """For what another server or process does by and by."""
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it does not come about")
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a folder with its files' owners."""
     subprocess.run(["cp", "-a", source, target], check=True)

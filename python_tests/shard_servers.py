@@ -154,8 +154,7 @@ class Shards:
     def refresh(self) -> None:
         """Bring every stored table up to date, as the role that deploys."""
         with self.connect(DEPLOYER) as conn:
-            for model in self.refreshes.scripts:
-                self.refreshes.run(conn, model)
+            self.refreshes.refresh(conn)
 
     def differences(self, scopes: list[str]) -> list[str]:
         """Which datasets differ from the live ones, under which scope."""

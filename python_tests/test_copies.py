@@ -28,8 +28,8 @@ from copies_kit import (
     recipe,
     run,
     unsynced,
-    wait_until,
 )
+from server_kit import give_to_owner_of, let_replicate, wait_until
 from small_project import SmallProject
 from timeback_analytics.job.outcome import Exit
 from timeback_analytics.server import SYSTEM_USER, EmbeddedServer
@@ -95,10 +95,7 @@ def new_server(short_tmp: Path) -> Iterator[Callable[[str], EmbeddedServer]]:
 def old(copies: Copies, new_server: Callable[[str], EmbeddedServer]) -> EmbeddedServer:
     """The server that is copied."""
     server = new_server("copied")
-    with (server.data_dir / "pg_hba.conf").open("a") as rules:
-        rules.write("local replication all trust\n")
-    with psycopg.connect(server.dsn("postgres"), autocommit=True) as conn:
-        conn.execute("select pg_reload_conf()")
+    let_replicate(server)
     copies.deploy(server.socket_dir)
     assert answers(server.socket_dir) == RIGHT
     return server
@@ -204,10 +201,7 @@ def test_a_standby_answers_alike_and_says_what_it_cannot_do(
 ) -> None:
     folder = old.data_dir.parent / "standby"
     run(unsynced(recipe("Standby", old=old.socket_dir, standby_data=folder)), old.bin_dir, tmp_path)
-    if os.geteuid() == 0:
-        owner = old.data_dir.stat()
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
+    give_to_owner_of(old, folder)
     standby = new_server("standby")
     assert answers(standby.socket_dir) == RIGHT
     found = copies.timeback(standby.socket_dir, *copies.audit)

@@ -20,6 +20,7 @@ import pytest
 from attacks.session import PUBLISHED
 from attacks.suite import ATTACKS
 from attacks.world import BOUND, SCOPED, World, let_in, look_at, make_all, report
+from server_kit import wait_until
 from shard_servers import (
     DATABASE,
     DEPLOYER,
@@ -236,8 +237,9 @@ def test_a_move_that_is_killed_leaves_the_partition_where_it_was(attacked: World
             move = subprocess.Popen([*program, *line], env={**os.environ, **shards.environment})
             with shards.connect() as conn:
                 waits = "query like 'lock table only%' and wait_event_type = 'Lock'"
-                while not conn.execute(f"select 1 from pg_stat_activity where {waits}").fetchone():
-                    assert move.poll() is None, "the move ended before it was killed"
+                count = f"select count(*) from pg_stat_activity where {waits}"
+                wait_until(lambda: move.poll() is not None or conn.execute(count).fetchone() == (1,))
+                assert move.poll() is None, "the move ended before it was killed"
                 move.kill()
                 move.wait()
                 place = conn.execute(

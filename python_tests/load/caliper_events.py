@@ -1,8 +1,6 @@
 """Caliper events as senders write them, for the tests of the loader."""
 
-import json
 import uuid
-from pathlib import Path
 from typing import Any
 
 CONTEXT = "http://purl.imsglobal.org/ctx/caliper/v1p2"
@@ -169,12 +167,6 @@ def stored(number: int, event: dict[str, Any], **more: Any) -> dict[str, Any]:
 def page(*events: Any) -> dict[str, Any]:
     pagination = {"total": len(events), "totalPages": 1, "currentPage": 1, "limit": 100}
     return {"events": list(events), "pagination": pagination}
-
-
-def written(path: Path, *values: Any) -> Path:
-    """A file of JSON lines."""
-    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-    return path
 
 
 # -- a day of Ada's, with one event of each kind ----------------------------------------------------

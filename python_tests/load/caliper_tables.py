@@ -1,13 +1,10 @@
 """What a load of Caliper events left in the tables, for the tests of the loader."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from caliper_events import activity
-
-from timeback_analytics.load import Report
 
 MATH = "f6aeb22c-7ca4-5589-9ad6-48a1fe805627"
 """uuid5 of the project's namespace and caliper/application/ with the IRI of APP."""
@@ -23,7 +20,6 @@ COLUMNS = {
     "caliper_resource_relation": "source_id, destination_id, relationship_type, item_order",
     "tb_xp_ledger": "user_id, application_id, source_event_id, value, date_generated, date_created",
 }
-Load = Callable[..., Report]
 
 
 def at(text: str) -> datetime:

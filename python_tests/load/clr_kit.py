@@ -1,21 +1,17 @@
 """Badges and records of credentials of one student, and tables that they can be loaded into."""
 
-import json
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-
-from timeback_analytics.load import Report, load
+from load_helpers import Load, loader_of_lines
 
 ADA = "a0000000-0000-4000-8000-00000000000a"
 ITEM = "c0000000-0000-4000-8000-00000000000c"
 OTHER_ITEM = "c0000000-0000-4000-8000-00000000000d"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "timeback-analytics")
-Load = Callable[..., Report]
 
 
 @pytest.fixture
@@ -33,14 +29,7 @@ def ready(conn: psycopg.Connection) -> psycopg.Connection:
 
 @pytest.fixture
 def load_lines(ready: psycopg.Connection, tmp_path: Path) -> Load:
-    files = iter(range(1000))
-
-    def run(*values: Any, **options: Any) -> Report:
-        path = tmp_path / f"{next(files)}.jsonl"
-        path.write_text("".join(json.dumps(value) + "\n" for value in values))
-        return load("clr", path, connection=ready, **options)
-
-    return run
+    return loader_of_lines("clr", ready, tmp_path)
 
 
 def badge(name: str = "b1", **changed: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 from caliper_events import PEOPLE
-from caliper_events import written as written_events
-from caliper_tables import Load, add_user
+from caliper_tables import add_user
+from load_helpers import Load, loader_of_lines
 from roster_bundles import Bundle, written
 
 from timeback_analytics.load import Report, load
@@ -63,10 +63,4 @@ def people(conn: psycopg.Connection) -> psycopg.Connection:
 @pytest.fixture
 def load_events(people: psycopg.Connection, tmp_path: Path) -> Load:
     """Write lines of JSON and load them."""
-    files = iter(range(1000))
-
-    def run(*values: Any, **options: Any) -> Report:
-        path = written_events(tmp_path / f"{next(files)}.jsonl", *values)
-        return load("caliper", path, connection=people, **options)
-
-    return run
+    return loader_of_lines("caliper", people, tmp_path)

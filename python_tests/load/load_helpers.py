@@ -1,5 +1,7 @@
 """What a load has done, or not done, for the tests of timeback load."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,27 @@ def refused(conn: psycopg.Connection, path: Path, format_name: str = "oneroster"
         load(format_name, path, connection=conn)
     assert contents(conn) == before
     return caught.value
+
+
+def json_lines(path: Path, *values: Any) -> Path:
+    """Write a file of JSON lines."""
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+    return path
+
+
+Load = Callable[..., Report]
+
+
+def loader_of_lines(format_name: str, conn: psycopg.Connection, folder: Path) -> Load:
+    """Write values as lines of JSON, each time in another file of the folder, and load them."""
+    files = iter(range(1000))
+
+    def run(*values: Any, **options: Any) -> Report:
+        return load(
+            format_name, json_lines(folder / f"{next(files)}.jsonl", *values), connection=conn, **options
+        )
+
+    return run
 
 
 Place = tuple[str, int | None, str | None, str | None]

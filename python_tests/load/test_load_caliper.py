@@ -30,10 +30,10 @@ from caliper_events import (
     urn,
     user,
 )
-from caliper_tables import MATH, OBJECT, Load, add_user, at, everything, rows, without, xp
+from caliper_tables import MATH, OBJECT, add_user, at, everything, rows, without, xp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_helpers import contents
+from load_helpers import Load, contents
 
 from timeback_analytics.load import load
 

@@ -20,7 +20,8 @@ from caliper_events import (
     urn,
     user,
 )
-from caliper_tables import MATH, Load, at, everything, rows
+from caliper_tables import MATH, at, everything, rows
+from load_helpers import Load
 
 # -- attempts, responses, scores -------------------------------------------------------------------
 

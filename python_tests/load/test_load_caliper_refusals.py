@@ -16,12 +16,11 @@ from caliper_events import (
     envelope,
     question,
     user,
-    written,
 )
-from caliper_tables import MATH, Load, add_user, at, rows, without, xp
+from caliper_tables import MATH, add_user, at, rows, without, xp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_helpers import contents, counts, places_in, refused
+from load_helpers import Load, contents, counts, json_lines, places_in, refused
 
 from timeback_analytics.load import LoadError, load
 
@@ -147,7 +146,7 @@ def test_whatever_comes_is_loaded_or_told(
         for key in place[:-1]:
             inner = inner[key]
         inner[place[-1]] = data.draw(_JSON)
-    path = written(tmp_path / "events.jsonl", value)
+    path = json_lines(tmp_path / "events.jsonl", value)
     with people.transaction(force_rollback=True):
         before = contents(people)
         try:

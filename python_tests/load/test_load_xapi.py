@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +11,13 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from load_helpers import contents, places_in, refused
+from load_helpers import Load, contents, loader_of_lines, places_in, refused
 
-from timeback_analytics.load import LoadError, Report, load
+from timeback_analytics.load import LoadError
 
 ADA = "a0000000-0000-4000-8000-00000000000a"
 QUIZ, ITEM = "https://lms.example/quiz/1", "https://lms.example/quiz/1/q/1"
 ADL = "http://adlnet.gov/expapi"
-Load = Callable[..., Report]
 
 
 @pytest.fixture
@@ -34,14 +32,7 @@ def ready(conn: psycopg.Connection) -> psycopg.Connection:
 
 @pytest.fixture
 def load_lines(ready: psycopg.Connection, tmp_path: Path) -> Load:
-    files = iter(range(1000))
-
-    def run(*values: Any, **options: Any) -> Report:
-        path = tmp_path / f"{next(files)}.jsonl"
-        path.write_text("".join(json.dumps(value) + "\n" for value in values))
-        return load("xapi", path, connection=ready, **options)
-
-    return run
+    return loader_of_lines("xapi", ready, tmp_path)
 
 
 def statement_id(number: int) -> str:

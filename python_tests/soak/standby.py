@@ -1,7 +1,5 @@
 """A hot standby of the soak's server, from which readers read while the primary is deployed to."""
 
-import os
-import shutil
 import subprocess
 import time
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from attacks.world import ask_for
+from server_kit import give_to_owner_of, let_replicate
 from timeback_analytics.server import EmbeddedServer
 
 PATIENCE = 120.0
@@ -42,24 +41,16 @@ class Standby:
             ServerError: the copy does not start.
         """
         folder = self.server.data_dir
-        with (self.primary.data_dir / "pg_hba.conf").open("a") as rules:
-            rules.write("local replication postgres trust\n")
-        with psycopg.connect(self.primary.dsn("postgres"), autocommit=True) as conn:
-            conn.execute("select pg_reload_conf()")
+        let_replicate(self.primary)
         copy = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", f"--pgdata={folder}"]
         host = [f"--host={self.primary.socket_dir}", "--username=postgres"]
         subprocess.run([self.primary.bin_dir / "pg_basebackup", *host, *copy], check=True)
-        (folder / "postmaster.pid").unlink(missing_ok=True)
-        if os.geteuid() == 0:
-            owner = self.primary.data_dir.stat()
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, owner.st_uid, owner.st_gid)
+        give_to_owner_of(self.primary, folder)
         self.server.start()
 
     def stop(self) -> None:
-        """Stop the copy and delete it."""
+        """Stop the copy."""
         self.server.stop()
-        shutil.rmtree(self.server.data_dir, ignore_errors=True)
 
     def differences(self, database: str, relations: Sequence[str], scopes: Sequence[str]) -> list[str]:
         """What it shows otherwise than its primary, which must be at rest, once it has replayed everything.
