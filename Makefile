@@ -3,7 +3,7 @@
 # Only make and Python 3.11 to 3.13 are needed. Another Python than the first one found: make PYTHON=...
 
 .DEFAULT_GOAL := help
-.PHONY: help run test line-coverage docs metrics lint bench mutants soak lock clean venv
+.PHONY: help run test line-coverage docs metrics lint lint-python lint-dbt bench mutants soak lock clean venv
 .DELETE_ON_ERROR:
 # somebody else's modules have no business in this environment
 unexport PYTHONPATH PYTHONHOME
@@ -84,10 +84,16 @@ metrics: $(DEV_STAMP)
 	PGOPTIONS='-c app.allowed_org_ids=* -c app.allowed_roar_org_ids=*' $(BIN)/mf validate-configs
 	$(BIN)/timeback metrics list
 
+# mypy takes as long as everything else together
 lint: $(DEV_STAMP)
+	$(MAKE) --jobs 2 lint-python lint-dbt
+
+lint-python: $(DEV_STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-dbt: $(DEV_STAMP)
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models tests analyses
 	$(BIN)/timeback setup
