@@ -2,8 +2,8 @@
 
 Starting a dbt takes seconds, and reading a project takes more. So the process is started once, and what dbt
 has read of a project is handed on to the next command that reads the same: with the same dbt_project.yml,
-variables, target and published schema, in whichever process of the test run. Whether each file still is what
-it was, dbt sees for itself. That it may be another database of another server is ours to see to, see
+variables and target, in whichever process of the test run. Whether each file still is what it was, dbt sees
+for itself. That it may be another schema in another database of another server is ours to see to, see
 `_readdressed`.
 """
 
@@ -33,7 +33,7 @@ from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager import EventManager
 from dbt_common.tests import enable_test_caching
 
-_READ_ALIKE = ("host", "port", "user", "database")
+_READ_ALIKE = ("host", "port", "user", "database", "schema")
 """What of the connection makes no difference to what dbt reads; it would read it all again for another."""
 _PLACE = "TESTS_PARSED_PROJECTS"
 if _PLACE not in os.environ:
@@ -174,14 +174,13 @@ def parsed_file(project: Path, *arguments: str) -> Path:
 
     Args:
         project: the folder of dbt_project.yml.
-        arguments: those of the command; its --vars and its --target count, and TIMEBACK_SCHEMA.
+        arguments: those of the command; its --vars and its --target count.
     """
     options = dict(pairwise(arguments))
     same = [
         (project / "dbt_project.yml").read_text(encoding="utf-8"),
         yaml.safe_load(options.get("--vars", "{}")),
         options.get("--target", ""),
-        os.environ.get("TIMEBACK_SCHEMA", ""),
     ]
     name = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
     return _parsed_projects / f"{name}.msgpack"
@@ -191,22 +190,39 @@ def parsed_file(project: Path, *arguments: str) -> Path:
 
 
 def _readdressed(read: Callable[..., Manifest]) -> Callable[..., Manifest]:
-    """dbt's reading of a project, after which every relation is in the database of this command's profile."""
+    """dbt's reading of a project, after which every relation is where this command's profile says."""
 
-    def read_for_this_database(config: Any, *arguments: Any, **options: Any) -> Manifest:
+    def read_for_this_place(config: Any, *arguments: Any, **options: Any) -> Manifest:
         manifest = read(config, *arguments, **options)
-        database = config.credentials.database
+        database, published = config.credentials.database, config.credentials.schema
         disabled = [node for nodes in manifest.disabled.values() for node in nodes]
         for node in (*manifest.nodes.values(), *manifest.sources.values(), *disabled):
-            if getattr(node, "database", database) != database:
-                if node.relation_name:
-                    node.relation_name = node.relation_name.replace(f'"{node.database}"', f'"{database}"', 1)
-                node.database = database
+            if node.resource_type == "source":
+                _move(node, database, node.schema)
+            elif hasattr(node, "database"):
+                # as macros/overrides/generate_schema_name.sql has it, and dbt by itself
+                own = node.config.schema
+                _move(node, database, f"{published}_{own.strip()}" if own else published)
+        for unit_test in manifest.unit_tests.values():
+            unit_test.schema = manifest.nodes[unit_test.depends_on.nodes[0]].schema
+        for semantic_model in manifest.semantic_models.values():
+            model = manifest.nodes[semantic_model.depends_on.nodes[0]]
+            relation = semantic_model.node_relation
+            relation.database, relation.schema_name = model.database, model.schema
+            relation.relation_name = model.relation_name
         # what macros know as `graph`
         manifest.build_flat_graph()
         return manifest
 
-    return read_for_this_database
+    return read_for_this_place
+
+
+def _move(node: Any, database: str, schema: str) -> None:
+    """Says of a model, a test or a source that it is there."""
+    before, now = (f'"{one}"."{two}".' for one, two in ((node.database, node.schema), (database, schema)))
+    if node.relation_name:
+        node.relation_name = node.relation_name.replace(before, now, 1)
+    node.database, node.schema = database, schema
 
 
 def _same_elsewhere(

@@ -56,7 +56,7 @@ class ShardServer:
 
     def start(self) -> None:
         """Start it, careless about a crash."""
-        settings = f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off"
+        settings = f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off -c jit=off"
         self.program.run(
             "pg_ctl", "-D", self.home / "data", "-w", "-l", self.home / "log", "-o", settings, "start"
         )
@@ -94,7 +94,7 @@ def shard_servers(short_tmp: Path) -> Iterator[dict[str, ShardServer]]:
             servers[name] = ShardServer(home, program)
             servers[name].start()
             with psycopg.connect(servers[name].dsn("postgres"), autocommit=True) as connection:
-                # the one that deploys is no superuser, and makes readers' roles
+                # the one that deploys is not a superuser, and makes readers' roles
                 connection.execute(
                     sql.SQL("create role {} login createrole password {}").format(
                         sql.Identifier(DEPLOYER), sql.Literal(PASSWORD)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from dbt_in_process import run_dbt
 from timeback_analytics import commands
 from timeback_analytics.cli import main
 from timeback_analytics.connection import connect, connection_string, operational_schema
@@ -79,6 +80,17 @@ def run(checkout: Path) -> Run:
 def said(result: subprocess.CompletedProcess[str]) -> str:
     """All that a command printed, in one line."""
     return " ".join((result.stdout + result.stderr).split())
+
+
+def dbt_here(checkout: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """`dbt ...` in that project, without a process of its own: its exit code, and what it says."""
+    env = {**os.environ, "TIMEBACK_PROJECT_DIR": str(checkout), **environment}
+    for name in ("TIMEBACK_EMBEDDED_HOST", "TIMEBACK_EMBEDDED_DATABASE", "TIMEBACK_SCHEMA"):
+        if name not in environment:
+            env.pop(name, None)
+    target = checkout / "target"
+    done = run_dbt(*arguments, project=checkout, profiles=checkout, target_path=target, env=env)
+    return done.returncode, " ".join(f"{done.stdout} {done.result.exception}".split())
 
 
 def _help_pages(name: str, command: click.Command) -> Iterator[tuple[str, str]]:
@@ -258,7 +270,6 @@ def test_dbt_starts_the_server_and_makes_the_database(run: Run, checkout: Path) 
         (["ls"], {}),
         (["parse"], {}),
         (["run", "--target", "server"], {"PGHOST": "/nonexistent"}),
-        (["run"], {"DBT_TARGET": "server", "PGHOST": "/nonexistent"}),
         (["run"], {"TIMEBACK_EMBEDDED_HOST": "/nonexistent"}),
     ],
 )
@@ -266,19 +277,25 @@ def test_dbt_starts_nothing_that_it_does_not_need(
     run: Run, checkout: Path, arguments: list[str], environment: dict[str, str]
 ) -> None:
     run("timeback", "setup")
-    result = run("dbt", *arguments, **environment)
+    code, told = dbt_here(checkout, *arguments, **environment)
     assert not server_of(checkout).is_running()
     if environment:
-        assert "/nonexistent" in said(result)
+        assert "/nonexistent" in told
     else:
-        assert result.returncode == 0, said(result)
+        assert code == 0, told
+
+
+def test_dbt_starts_nothing_where_the_environment_names_a_server(run: Run, checkout: Path) -> None:
+    run("timeback", "setup")
+    result = run("dbt", "run", DBT_TARGET="server", PGHOST="/nonexistent")
+    assert not server_of(checkout).is_running() and "/nonexistent" in said(result)
 
 
 def test_dbt_in_another_project_starts_nothing(run: Run, checkout: Path) -> None:
     run("timeback", "setup")
     project = checkout / "dbt_project.yml"
     project.write_text(project.read_text().replace("name: timeback_analytics", "name: another"))
-    assert "No such file or directory" in said(run("dbt", "run"))
+    assert "No such file or directory" in dbt_here(checkout, "run")[1]
     assert not server_of(checkout).is_running()
 
 
@@ -286,10 +303,10 @@ def test_dbt_says_when_the_profile_is_another_checkouts(run: Run, checkout: Path
     run("timeback", "setup")
     profile = checkout / "profiles.yml"
     profile.write_text(profile.read_text().replace(str(server_of(checkout).socket_dir), "/tmp/timeback-gone"))
-    result = run("dbt", "run")
-    assert result.returncode != 0
-    assert "/tmp/timeback-gone" in said(result)
-    assert "timeback setup" in said(result)
+    code, told = dbt_here(checkout, "run")
+    assert code != 0
+    assert "/tmp/timeback-gone" in told
+    assert "timeback setup" in told
     assert not server_of(checkout).is_running()
 
 
