@@ -141,7 +141,7 @@ create policy own_organizations on caliper_attempt for select to benchmark_reade
     )
 );
 
--- what many platforms do: every first attempt with its organizations, made anew each night
+-- what many platforms do: every first attempt with its organizations, recomputed each night
 create table if not exists benchmark.nightly_attempt as
 select first_attempt.*, organizations.org_ids
 from benchmark.first_attempt

@@ -36,7 +36,7 @@ LISTED = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - it is no error of this code's
+class Refusal(Exception):  # noqa: N818 - it is not an error of this code's
     """An answer of the service that is a refusal."""
 
     def __init__(self, code: str, message: str) -> None:

@@ -35,7 +35,7 @@ ORGANIZATIONS = (SCHOOL_A, SCHOOL_B, DISTRICT, NOWHERE)
 
 @dataclass(frozen=True)
 class Membership:
-    """A role row. Days count from today, in UTC; None is no date."""
+    """A role row. Days count from today, in UTC; None is not a date."""
 
     org_id: UUID
     status: str = "active"

@@ -115,7 +115,7 @@ def test_no_attack_of_a_bound_reader_returns_counts_or_prints_a_foreign_row(depl
 
 @pytest.mark.parametrize("way", ["deployed", "deployed_for_many"])
 def test_nor_does_one_of_a_reader_whose_client_sets_the_scope(way, request, capsys):
-    """Not bound, so that changing the setting is no attack; by the way for few people, then for many."""
+    """Not bound, so that changing the setting is not an attack; by the way for few people, then for many."""
     world = request.getfixturevalue(way)
     attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
     outcome = make_all(world, SCOPED, world.own, attacks, planners_in_turn=True)
@@ -232,7 +232,7 @@ def test_nor_does_one_of_an_unbound_login_that_takes_on_the_bound_role(other_way
         conn.execute(f"set role {BOUND}")
         return Session(conn, other_ways.own, other_ways.foreign)
 
-    # an attack that gives the role back is no attack by it
+    # an attack that gives the role back is not an attack by it
     attacks = [attack for attack in ATTACKS if attack.needs not in CHANGES_THE_SETTING]
     world = some_of(other_ways, 3)
     outcome = make_all(world, POOLER, "*", attacks, take_on)

@@ -101,7 +101,7 @@ BROKEN = [
         "read operational.one_roster_role.begin_date, operational.one_roster_role.end_date",
     ),
     ("place", "grant create on schema public to public", "everybody may create in it"),
-    ("documented", "create table analytics.notes (note text)", "analytics.notes is no documented dataset"),
+    ("documented", "create table analytics.notes (note text)", "analytics.notes is not a documented dataset"),
     (
         "documented",
         "create function analytics.f() returns int language sql set search_path = pg_catalog, pg_temp "
@@ -286,7 +286,7 @@ def test_a_scoped_dataset_that_does_not_ask_who_is_calling(conn, manifest, is_sa
 def test_a_column_that_is_not_documented(conn, manifest):
     old = conn.execute("select rtrim(pg_get_viewdef('analytics.schools'::regclass), ';')").fetchone()[0]
     conn.execute(f"create or replace view analytics.schools as select old.*, 1 as extra from ({old}) as old")
-    assert findings(conn, manifest) == [("documented", "analytics.schools.extra is no documented column")]
+    assert findings(conn, manifest) == [("documented", "analytics.schools.extra is not a documented column")]
 
 
 def test_a_column_that_identifies_another_person(conn, manifest):

@@ -209,7 +209,7 @@ def test_refusals(world, arguments, said):
     [
         ("superuser", "is a superuser: the binding narrows the published views and nothing else"),
         ("in role timeback_reader, timeback_unrestricted", "which the binding overrides"),
-        ("", "is no member of timeback_reader"),
+        ("", "is not a member of timeback_reader"),
         (
             "in role timeback_reader, pg_read_all_data",
             "is a member of pg_read_all_data, which reads every table, which its binding does not narrow",

@@ -176,4 +176,4 @@ def test_another_project_builds_tests_and_keeps_the_scope(
     assert refused.exit_code == 1 and "is the project's own. Nothing was written" in refused.output
     assert own.read_text() == "version: 2\n"
     refused = CliRunner().invoke(main, ["consumer", str(tmp_path), *line])
-    assert refused.exit_code == 1 and "is no dbt project" in refused.output
+    assert refused.exit_code == 1 and "is not a dbt project" in refused.output

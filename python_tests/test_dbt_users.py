@@ -85,7 +85,7 @@ def test_commands_that_need_no_target(command: str, tmp_path: Path) -> None:
 
 
 def test_warn_error_is_of_use(project: SmallProject) -> None:
-    """What dbt warns of on every run of ours is no error; a warning of ours is one."""
+    """What dbt warns of on every run of ours is not an error; a warning of ours is one."""
     done = project.dbt("run", "--warn-error")
     assert done.success, project.text
     done = project.dbt("run", "--warn-error-options", '{"error": "all"}')
@@ -150,7 +150,7 @@ def test_as_a_package_of_another_project_it_stops_and_says_what_to_do(
     done = runner.invoke(["run", *folder])
     text = " ".join(" ".join(said).split())
     assert not done.success
-    assert "timeback_analytics is no package" in text and "timeback consumer" in text, text
+    assert "timeback_analytics is not a package" in text and "timeback consumer" in text, text
 
 
 def test_slim_ci_tests_what_changed_and_what_stands_on_it(project: SmallProject, tmp_path: Path) -> None:

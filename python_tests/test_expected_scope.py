@@ -86,7 +86,7 @@ def test_every_text_of_the_setting_is_read_as_documented(catalog):
                     caller.scope.resolve()
                 except ScopeError as wrong:
                     message = error_of(catalog, "students")
-                    assert message is not None, f"setting {text!r} is no list, and no error either"
+                    assert message is not None, f"setting {text!r} is not a list, and no error either"
                     assert SETTING in message and wrong.element in message, (text, message)
                     outcomes.add("error")
                 else:

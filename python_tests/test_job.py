@@ -191,8 +191,8 @@ def test_failed_tests_come_with_their_query_and_what_changed(jobs):
 @pytest.mark.parametrize(
     ("line", "said"),
     {
-        ("--vars", "[1]"): "is no dict",
-        ("--vars", "{a: "): "is no YAML",
+        ("--vars", "[1]"): "is not a dict",
+        ("--vars", "{a: "): "is not YAML",
         ("--no-tests", "--select", "things"): "exclude each other",
         ("--keep", "0"): "--keep",
     }.items(),

@@ -117,7 +117,7 @@ def test_the_environment_says_the_variables_where_the_line_does_not(stored_jobs,
     )
     monkeypatch.setenv("TIMEBACK_VARS", "stored_facts")
     result = stored_jobs("--no-check", "--no-tests")
-    assert result.exit_code == Exit.USAGE and "is no dict" in result.output
+    assert result.exit_code == Exit.USAGE and "is not a dict" in result.output
 
 
 def test_a_stored_model_that_is_not_refreshed_says_what_it_shows(stored_jobs):

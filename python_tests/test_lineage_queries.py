@@ -203,7 +203,7 @@ def test_lineage_opens_a_star():
     [
         ("select x.n from db.elsewhere.thing as x", "elsewhere.thing is neither a model nor a source"),
         ("select n from", "SQL of model dataset is not understood"),
-        ("drop table x", "SQL of model dataset is no query"),
+        ("drop table x", "SQL of model dataset is not a query"),
         (None, "Model dataset is not compiled.*dbt compile"),
     ],
 )
@@ -216,5 +216,5 @@ def test_a_manifest_that_is_not_there_is_asked_for(tmp_path):
     with pytest.raises(TimebackError, match="dbt compile"):
         read_manifest(tmp_path / "manifest.json")
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(TimebackError, match="no JSON"):
+    with pytest.raises(TimebackError, match="not JSON"):
         read_manifest(tmp_path / "manifest.json")

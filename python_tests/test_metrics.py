@@ -304,10 +304,10 @@ def test_a_table_a_file_and_the_notes(ask: Callable[..., Result], tmp_path: Path
         (
             ["xp", "roar_runs", "--by", "school", "--scope", "*"],
             "postgres",
-            "cannot be had by school together",
+            "cannot be grouped by school together",
         ),
         (["xp", "--scope", "Lincoln"], "postgres", 'app.allowed_org_ids holds "Lincoln"'),
-        (["xp", "--scope", "*", "--where", "nix ="], "postgres", "A condition in --where is no SQL"),
+        (["xp", "--scope", "*", "--where", "nix ="], "postgres", "A condition in --where is not SQL"),
         (["xp", "--scope", "*", "--where", "nix = 1"], "postgres", 'column "nix" does not exist'),
         (["xp", "--scope", "*", "--where", "{{ x"], "postgres", "Error parsing where filter"),
         (["xp", "--scope", ""], LOGIN, "The session names no organization"),
@@ -333,5 +333,5 @@ def test_metrics_without_what_their_pages_need_are_named(manifest: dict[str, Any
         read_metrics(spoiled)
     assert set(str(raised.value).splitlines()[1:]) == {
         "  xp: no config.meta.unit",
-        "  waste_share: config.meta.traps is no list of texts; a colon in one wants quotes",
+        "  waste_share: config.meta.traps is not a list of texts; a colon in one wants quotes",
     }

@@ -14,9 +14,9 @@ from small_project import SmallProject
 from soak.readers import Readers
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.migrate.dependents import dependents_of, oids_of
 from timeback_analytics.migrate.run import Migration
 from timeback_analytics.migrate.sources import Sources, read_sources
-from timeback_analytics.migrate.standing import oids_of, standing_on
 from timeback_analytics.server import EmbeddedServer
 
 READER = "migrate_reader"
@@ -228,7 +228,7 @@ def test_a_dry_run_and_a_plan_change_nothing_and_the_plan_is_plain_sql(
     before = state(conn)
     one = migration(conn, RETYPE)
     done = one.run(dry_run=True)
-    names = {standing.label for standing in done.taken_away}
+    names = {dependent.label for dependent in done.taken_away}
     assert names == {
         "analytics_internal.stg_person",
         "analytics.people",
@@ -285,7 +285,7 @@ def test_a_role_without_the_rights_is_told_before_anything_happens(
     conn.execute(f"alter table ops.person owner to {OWNER}; grant create on schema ops to {OWNER}")
     with (
         psycopg.connect(psycopg.conninfo.make_conninfo(dsn, user=OWNER), autocommit=True) as owner,
-        pytest.raises(TimebackError, match=f"no member of {ANALYST}"),
+        pytest.raises(TimebackError, match=f"not a member of {ANALYST}"),
     ):
         migration(owner, RETYPE).run()
 
@@ -310,12 +310,12 @@ def test_around_a_command_what_was_there_comes_back(conn: psycopg.Connection, tm
 
 def test_what_stands_on_a_column(conn: psycopg.Connection) -> None:
     ((oid),) = oids_of(conn, [("ops", "person")]).values()
-    closure = standing_on(conn, [oid])
+    dependents = dependents_of(conn, [oid])
     note = conn.execute(
         "select attnum from pg_attribute where attrelid = %s and attname = 'note'", [oid]
     ).fetchone()
-    assert {one.name for one in closure.objects} == {"stg_person", "people", "report", "stored", "checked"}
-    assert not [view for view, read in closure.columns[oid].items() if note[0] in read]
+    assert {one.name for one in dependents.objects} == {"stg_person", "people", "report", "stored", "checked"}
+    assert not [view for view, read in dependents.columns[oid].items() if note[0] in read]
 
 
 @pytest.fixture
@@ -363,7 +363,7 @@ def test_the_commands(small: SmallProject, tmp_path: Path) -> None:
     told = CliRunner().invoke(main, ["release", "thing", "--column", "name"])
     assert "stand 2 views; directly: analytics_internal.int_thing" in told.output
     assert "Datasets: things" in told.output
-    assert "Nothing stands on" in CliRunner().invoke(main, ["release", "thing", "--column", "spare"]).output
+    assert "Nothing depends on" in CliRunner().invoke(main, ["release", "thing", "--column", "spare"]).output
     assert "has no column" in CliRunner().invoke(main, ["release", "thing", "--column", "nope"]).output
     failing = CliRunner().invoke(main, ["migrate", "--", sys.executable, "-c", "raise SystemExit(7)"])
     assert failing.exit_code == 7 and "the views are back" in failing.output, failing.output
@@ -376,7 +376,7 @@ def test_a_source_of_another_name_is_what_the_catalog_reads(conn: psycopg.Connec
     one = migration(
         conn, "do $$ begin execute 'alter table ops.per' || 'son alter name type varchar(50)'; end $$;"
     )
-    assert {standing.schema for standing in one.run().taken_away} == {
+    assert {dependent.schema for dependent in one.run().taken_away} == {
         "analytics",
         "analytics_internal",
         "reporting",

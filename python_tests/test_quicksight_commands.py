@@ -45,7 +45,7 @@ def test_the_commands_render_and_check(manifest_file, tmp_path):
     path.write_text(path.read_text().replace('"SPICE"', '"SPICY"'))
     found = run("check", "--from", out, "--settings", settings)
     assert found.exit_code == 1
-    assert "data-sets/attempts: ImportMode: 'SPICY' is none of SPICE, DIRECT_QUERY" in found.output
+    assert "data-sets/attempts: ImportMode: 'SPICY' is not one of SPICE, DIRECT_QUERY" in found.output
 
 
 def test_a_missing_summary_is_a_fault(manifest, semantic_manifest, tmp_path):
@@ -64,17 +64,17 @@ def test_a_missing_summary_is_a_fault(manifest, semantic_manifest, tmp_path):
     [
         ("password: hunter2", "password: credentials stay in Secrets Manager"),
         ("account: 123456789012", "account: is not the twelve digits"),
-        ("region: Virginia", "region: is no region"),
-        ("import_mode: SPICY", "import_mode: is none of SPICE, DIRECT_QUERY"),
+        ("region: Virginia", "region: is not a region"),
+        ("import_mode: SPICY", "import_mode: is not one of SPICE, DIRECT_QUERY"),
         ("port: '5432'", "port: is not a port"),
-        ("refresh_at: 4:30", "refresh_at: is no time of day"),
+        ("refresh_at: 4:30", "refresh_at: is not a time of day"),
         ("row_rules: maybe", "row_rules: is neither true nor false"),
         ("prefix: time_back", "prefix: is not up to 40 letters"),
         ("authors: [bob]", "authors: bob is not the ARN of a user or group"),
-        ("secret_arn: hunter2", "secret_arn: is no ARN of a secret"),
+        ("secret_arn: hunter2", "secret_arn: is not an ARN of a secret"),
         ("organization: x", "organization: there is no such setting"),
         ("hots: x", "hots: there is no such setting"),
-        ("preparation: newer", "preparation: is none of legacy, new"),
+        ("preparation: newer", "preparation: is not one of legacy, new"),
     ],
 )
 def test_settings_that_are_wrong_are_named(manifest_file, tmp_path, line, told):
@@ -98,7 +98,7 @@ def test_settings_that_are_missing_or_no_yaml_are_named(manifest_file, tmp_path)
 
     assert "quicksight.yml cannot be read" in told()
     settings.write_text("a: [")
-    assert "are no YAML" in told()
+    assert "are not YAML" in told()
     settings.write_text("host: x")
     assert "account: is missing" in told()
 

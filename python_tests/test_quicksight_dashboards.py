@@ -130,11 +130,11 @@ YAML = {
         "dashboards: []",
         "there is no column mark_id",
     ),
-    "a join that is no key": (
+    "a join that is not a key": (
         "data_sets: [{name: x, title: x, of: students,"
         " add: [{by: id, to: sessions.student_id, columns: {}}]}]\n"
         "dashboards: []",
-        "it is no key",
+        "it is not a key",
     ),
     "a join of a list": (
         "data_sets: [{name: x, title: x, of: classes, add: [{by: grade_ids, to: grades.id, columns: {}}]}]\n"
@@ -153,8 +153,8 @@ VISUALS = {
     "value": ("sum(marks)", "there is no column marks"),
     "of": ("marks", "there is no data set marks"),
     "by": ("mark", "sessions has no column mark"),
-    "kind": ("pie", "the kind pie is none of"),
-    "period": ("last_year", "the period last_year is none of"),
+    "kind": ("pie", "the kind pie is not one of"),
+    "period": ("last_year", "the period last_year is not one of"),
     "metric": ("marks", "there is no metric marks"),
     # a metric of another dataset than the visual's
     "metric ": ("xp", "the metric xp is of students_xp, and sessions is not"),

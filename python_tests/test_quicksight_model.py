@@ -13,11 +13,15 @@ def rename_key(given, member, old, new):
 
 
 MODEL = {
-    "an enum": (ATTEMPTS, lambda p: p.update(ImportMode="SPICY"), "'SPICY' is none of SPICE, DIRECT_QUERY"),
+    "an enum": (
+        ATTEMPTS,
+        lambda p: p.update(ImportMode="SPICY"),
+        "'SPICY' is not one of SPICE, DIRECT_QUERY",
+    ),
     "a type that botocore takes": (
         ATTEMPTS,
         lambda p: first(p, "InputColumns")[0].update(Type="UUID"),
-        "'UUID' is none of STRING",
+        "'UUID' is not one of STRING",
     ),
     "an underscore in a table's key": (
         "data-sets/students-mastery",
@@ -55,12 +59,12 @@ MODEL = {
     "a text for a number": (
         "data-sources/postgres",
         lambda p: first(p, "PostgreSqlParameters").update(Port="5432"),
-        "'5432' is no integer",
+        "'5432' is not of type integer",
     ),
     "true for a number": (
         "data-sources/postgres",
         lambda p: first(p, "PostgreSqlParameters").update(Port=True),
-        "True is no integer",
+        "True is not of type integer",
     ),
     "a port beyond ports": (
         "data-sources/postgres",

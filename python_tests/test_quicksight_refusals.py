@@ -45,7 +45,7 @@ def test_a_bad_enum_is_refused_before_anything_is_sent(fake, everything, tmp_pat
         ],
     )
     assert result.exit_code == 1
-    assert "Nothing was changed" in result.output and "'SPICY' is none of" in result.output
+    assert "Nothing was changed" in result.output and "'SPICY' is not one of" in result.output
 
 
 def test_what_the_service_refuses_is_told_and_the_next_run_goes_on(fake, account, resources):

@@ -36,7 +36,7 @@ def _folders() -> list[str]:
             text=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("this is no git checkout")
+        pytest.skip("this is not a git checkout")
     files = [Path(line) for line in listed.stdout.splitlines()]
     top = {f"{file.parts[0]}/" for file in files if len(file.parts) > 1 and not file.parts[0].startswith(".")}
     macros = {

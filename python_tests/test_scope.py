@@ -320,7 +320,7 @@ def test_an_empty_list_shows_no_row(catalog, setting):
 LISTS = {
     "one organization": (SCHOOL_A,),
     "another": (SCHOOL_B,),
-    "one that is no school": (DISTRICT,),
+    "one that is not a school": (DISTRICT,),
     "one without a row": (NOWHERE,),
     "one of nobody": (UNKNOWN,),
     "two": (SCHOOL_A, DISTRICT),
@@ -492,7 +492,7 @@ def test_without_the_role_nobody_is_unrestricted(catalog, dataset):
         assert catalog.rows(dataset) == catalog.expected(dataset, frozenset({SCHOOL_A}))
 
 
-# -- what is no list ------------------------------------------------------------------------------
+# -- what is not a list ------------------------------------------------------------------------------
 
 MALFORMED = {
     f"{SCHOOL_A},": "",
@@ -527,7 +527,7 @@ MALFORMED = {
     "{": "{",
     "}": "}",
 }
-"""Setting -> the element that its error names: the first one that is no organization id."""
+"""Setting -> the element that its error names: the first one that is not an organization id."""
 
 
 @pytest.mark.parametrize("setting", MALFORMED)

@@ -145,7 +145,7 @@ def test_survives_a_reused_pid(make_server: MakeServer, folder: Path) -> None:
     server = make_server(folder / "pgdata")
     server.start()
     killed = kill_postmaster(server)
-    # a process that is alive, runs as the same user, and is no PostgreSQL
+    # a process that is alive, runs as the same user, and is not a PostgreSQL
     owner = server.data_dir.stat()
     as_owner = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["/bin/sleep", "1000"], cwd="/", **as_owner) as other:

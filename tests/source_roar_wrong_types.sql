@@ -33,7 +33,7 @@ with found as (
         {%- endfor %}
         {%- endfor %}
     ) as field (place, expected_type, found_type, is_other)
-    -- absent is null here, and JSON's null is no wrong type either
+    -- absent is null here, and JSON's null is not a wrong type either
     where field.found_type <> 'null' and field.is_other
     {%- endfor %}
 )

@@ -15,7 +15,7 @@
             {%- do lines.append('  ' ~ row['object'] ~ ' is owned by ' ~ row['owner']) -%}
         {%- endfor -%}
         {%- do exceptions.raise_compiler_error(
-            "Somebody other than " ~ foreign[0]['deployer'] ~ ", who deploys, owns what the caller's scope stands on, and "
+            "Somebody other than " ~ foreign[0]['deployer'] ~ ", who deploys, owns what the caller's scope depends on, and "
             ~ "could change it. No view was made or changed.\n" ~ lines | join('\n')
             ~ "\nDeploy as that role, if it is the one that deployed before. Else have an administrator look at "
             ~ "them, and drop them or give them over: alter ... owner to " ~ foreign[0]['deployer'] ~ ";"

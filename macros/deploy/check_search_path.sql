@@ -59,7 +59,7 @@
             pg_namespace.oid,
             pg_namespace.nspname,
             pg_namespace.nspacl,
-            -- the schema public belongs to whoever owns the database
+            -- the schema public belongs to the owner of the database
             case when owner.rolname operator(pg_catalog.=) 'pg_database_owner' then database.datdba else pg_namespace.nspowner end as owner
         from pg_catalog.pg_namespace
         inner join pg_catalog.pg_roles as owner on pg_namespace.nspowner operator(pg_catalog.=) owner.oid

@@ -70,7 +70,7 @@
 {% macro note_deployed_view(relation, sql_hash) %}
     new_oid := '{{ relation.include(database=false) }}'::regclass;
     if columns_before is distinct from {{ columns_of('new_oid') }} or view_oid is distinct from new_oid then
-        -- what stands on the old one was made for its columns: it has its turn again, though its SQL is the same
+        -- what depends on the old one was made for its columns: it has its turn again, though its SQL is the same
         delete from {{ internal_schema() }}.deployed_view
         using {{ relations_on('view_oid') }} as dependent
         where
@@ -109,25 +109,25 @@
     (
         select distinct
             pg_namespace.nspname as schema_name,
-            standing.relname as relation_name,
+            dependent.relname as relation_name,
             coalesce(
-                standing.oid::regclass::text,
+                dependent.oid::regclass::text,
                 pg_describe_object(pg_depend.classid, pg_depend.objid, pg_depend.objsubid)
             ) as description,
-            standing.oid is not null
+            dependent.oid is not null
             and (
-                (pg_namespace.nspname, standing.relname) in ({{ names_of_our_views() }})
+                (pg_namespace.nspname, dependent.relname) in ({{ names_of_our_views() }})
                 or exists (
                     select from {{ internal_schema() }}.deployed_view as known
-                    where known.schema_name = pg_namespace.nspname and known.view_name = standing.relname
+                    where known.schema_name = pg_namespace.nspname and known.view_name = dependent.relname
                 )
-                or {{ is_set_aside('standing', 'pg_namespace') }}
+                or {{ is_set_aside('dependent', 'pg_namespace') }}
             ) as is_ours
         from pg_catalog.pg_depend
         left join pg_catalog.pg_rewrite
             on pg_depend.classid = 'pg_catalog.pg_rewrite'::regclass and pg_depend.objid = pg_rewrite.oid
-        left join pg_catalog.pg_class as standing on pg_rewrite.ev_class = standing.oid
-        left join pg_catalog.pg_namespace on standing.relnamespace = pg_namespace.oid
+        left join pg_catalog.pg_class as dependent on pg_rewrite.ev_class = dependent.oid
+        left join pg_catalog.pg_namespace on dependent.relnamespace = pg_namespace.oid
         where
             pg_depend.deptype in ('n', 'a')
             and (
@@ -141,7 +141,7 @@
                     )
                 )
             )
-            and standing.oid is distinct from {{ relation_oid }}
+            and dependent.oid is distinct from {{ relation_oid }}
             -- a table's own indexes and constraints
             and not (pg_depend.refclassid = 'pg_catalog.pg_class'::regclass and pg_depend.deptype = 'a' and pg_rewrite.oid is null)
     )
@@ -156,7 +156,7 @@
 
 {#-
     PL/pgSQL: renames a relation out of the way, into the internal schema, and takes it away from its
-    readers. view_oid names it. Refuses while somebody else's object stands on it.
+    readers. view_oid names it. Refuses while somebody else's object depends on it.
 -#}
 {% macro set_aside(relation) %}
     select string_agg(distinct dependent.description, ', ' order by dependent.description)

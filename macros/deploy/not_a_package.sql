@@ -6,7 +6,7 @@
 {% macro stop_in_another_project() %}
     {%- if project_name != 'timeback_analytics' -%}
         {%- do exceptions.raise_compiler_error(
-            "timeback_analytics is no package: as one, its views would be made without their security barriers, and readers "
+            "timeback_analytics is not a package: as one, its views would be made without their security barriers, and readers "
             ~ "could see people of other organizations. Nothing was made.\nDeploy it on its own, from its own folder, and let "
             ~ "this project read the published views as sources: `timeback consumer FOLDER`, run in the project's environment, "
             ~ "writes them, with keys and tests, into a dbt project (docs/consumers.md). Then take timeback_analytics out of "

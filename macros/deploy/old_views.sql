@@ -1,7 +1,7 @@
 {#-
-    At the end of a run: drops what was set aside once nothing stands on it, and tells of views whose
+    At the end of a run: drops what was set aside once nothing depends on it, and tells of views whose
     model is gone; var `remove_old_views` drops those too. Nothing is dropped with CASCADE, so what
-    somebody else's object stands on stays, and is named.
+    somebody else's object depends on stays, and is named.
 -#}
 {% macro clear_old_views() %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
@@ -25,7 +25,7 @@
         {%- for row in left -%}
             {%- if row['is_set_aside'] -%}
                 {%- do log(
-                    "Old columns are kept as " ~ row['view_name'] ~ ", since " ~ (row['standing_on_it'] or "somebody")
+                    "Old columns are kept as " ~ row['view_name'] ~ ", since " ~ (row['dependents'] or "somebody")
                     ~ " still reads them; a later run drops them.", info=True
                 ) -%}
             {%- elif not var('remove_old_views') -%}
@@ -35,7 +35,7 @@
                 ) -%}
             {%- else -%}
                 {%- do log(
-                    row['view_name'] ~ " has no model any more and is kept: " ~ (row['standing_on_it'] or "somebody")
+                    row['view_name'] ~ " has no model any more and is kept: " ~ (row['dependents'] or "somebody")
                     ~ " reads it.", info=True
                 ) -%}
             {%- endif -%}
@@ -46,7 +46,7 @@
 
 {#-
     What is in our schemas and is not of this project any more, a row each: view_name, view_oid,
-    is_set_aside, standing_on_it. Views that a model was deployed to, when the model is gone, and
+    is_set_aside, dependents. Views that a model was deployed to, when the model is gone, and
     those that were set aside; nothing that somebody else made.
 -#}
 {% macro old_views() -%}
@@ -75,7 +75,7 @@
             (
                 select string_agg(dependent.description, ', ' order by dependent.description)
                 from {{ relations_on('old.view_oid') }} as dependent
-            ) as standing_on_it
+            ) as dependents
         from old
         order by 1
     {%- endcall -%}

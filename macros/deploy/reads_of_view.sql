@@ -89,7 +89,7 @@
 
 
 {#-
-    Tells, before a run makes them anew, which views read a table or a column that no longer has the name by which
+    Tells, before a run recreates them, which views read a table or a column that no longer has the name by which
     they were made to read it. Says nothing where nothing was deployed yet, or by a version that noted no names.
 -#}
 {% macro tell_moved_sources() %}
@@ -107,7 +107,7 @@
         {%- for row in load_result('moved_sources').table.rows -%}
             {%- do log(
                 row['view_name'] ~ " reads " ~ row['reads_now'] ~ ", and was made to read " ~ row['was_made_to_read']
-                ~ ": a migration has renamed it. dbt run makes the view anew.", info=True
+                ~ ": a migration has renamed it. dbt run recreates the view.", info=True
             ) -%}
         {%- endfor -%}
     {%- endif -%}

@@ -1,10 +1,10 @@
 {#-
     Which organizations a role is bound to. Written by `timeback bind`, read by the functions of the caller's
     scope: each reads the bindings of both scopes, since a role that is bound in one is bound in the other.
-    The oid beside the name tells a role that was renamed, or made anew under an old name.
+    The oid beside the name tells a role that was renamed, or recreated under an old name.
 
     Row level security is on and has no policy: the owner, who reads for everybody, is not affected, and Postgres
-    plans anew whenever the role changes (caller_scope.sql).
+    plans again whenever the role changes (caller_scope.sql).
 -#}
 {% macro create_scope_binding(table, id_type) %}
     create table if not exists {{ internal_schema() }}.{{ table }} (
@@ -56,7 +56,7 @@
                 bound.role_name = role.rolname
                 and (
                     bound.role_oid is null
-                    -- restored: its role is no role of this server, and the role of its name is nobody else
+                    -- restored: its role is not a role of this server, and the role of its name is nobody else
                     or not exists (select from pg_catalog.pg_roles as former where former.oid = bound.role_oid)
                     {%- for any_scope in var('scopes').values() %}
                     and not exists (

@@ -4,7 +4,7 @@
     inside a function that runs as its owner would be the owner.
 
     The table of bindings is named in a condition that never holds. It has row level security, so Postgres plans
-    each query on a scoped view anew when the role changes, and never runs a plan that was made for another.
+    each query on a scoped view again when the role changes, and never runs a plan that was made for another.
 -#}
 {% macro caller_scope(scope) -%}
 select

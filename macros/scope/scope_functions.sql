@@ -35,7 +35,7 @@
 
 {#-
     SQL condition: a role is marked as bound on this server. `member` says which, as a comparison with an oid.
-    Whoever may grant the mark may take it off as well, and is not bound by it.
+    A role that may grant the mark may also remove it, so the mark does not bind it.
 -#}
 {% macro is_marked_as_bound(member) -%}
 exists (

@@ -26,7 +26,7 @@
     A plan has what its caller may need. That of a bound role has the fenced way alone: is_bound_when_planned is
     answered by the planner. Others' plans have the narrow way, and the wide one beside it for who may ask for
     everybody or lists several organizations (has_wide_way_when_planned); what is asked for when the plan runs
-    decides between them. Postgres plans anew when the role changes, since the caller model reads a table with
+    decides between them. Postgres plans again when the role changes, since the caller model reads a table with
     row level security; a plan that outlives a binding all the same shows no row that it should not.
 
     The view must keep its WITH. Without WITH, LIMIT or ORDER BY at its top, Postgres flattens a UNION ALL

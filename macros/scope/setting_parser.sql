@@ -1,7 +1,7 @@
 {#-
     How a list of organization ids is read out of a setting: PL/pgSQL, which takes the list from `requested` and
     gives its ids, as text, in `elements`, or raises an error that names the setting and the first element that is
-    none.
+    not an id.
 -#}
 {% macro setting_parser(id_type) %}
         {% if id_type == 'text' %}
@@ -13,7 +13,7 @@
         from regexp_matches(requested, '"(' || in_quotes || ')"|(' || bare_id || ')', 'g') as listed (found);
         if has_null or requested !~ ('^' || one_id || '(?:,' || one_id || ')*$')
         then
-            -- the first element that is none, in one pass over the list; a comma within quotes does not end one
+            -- the first element that is not an id, in one pass over the list; a comma within quotes does not end one
             select listed.found[1]
             into bad_element
             from regexp_matches(

@@ -80,7 +80,7 @@ inner join (
 
 
 {#-
-    It claims to be immutable, so that a plan has one way alone. A plan is made anew when a partition is moved, which
+    It claims to be immutable, so that a plan has one way alone. Postgres plans again when a partition is moved, which
     is a change of the table that the plan reads.
 -#}
 {% macro create_on_servers_function() %}

@@ -63,7 +63,7 @@
 {% endmacro %}
 
 
-{#- SQL of two CTEs, the second of which, definition (fingerprint), changes with any view that these stand on. -#}
+{#- SQL of two CTEs, the second of which, definition (fingerprint), changes with any view that these depend on. -#}
 {% macro definition_of_views(views) -%}
 view_below (oid) as (
         select pg_class.oid

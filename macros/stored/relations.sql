@@ -3,7 +3,7 @@
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.name == name -%}
         {{ return(node.relation_name) }}
     {%- endfor -%}
-    {%- do exceptions.raise_compiler_error(model['name'] ~ " names " ~ name ~ ", which is no model and no operational table") -%}
+    {%- do exceptions.raise_compiler_error(model['name'] ~ " names " ~ name ~ ", which is neither a model nor an operational table") -%}
 {%- endmacro %}
 
 

@@ -3,7 +3,7 @@
     and its partitions may be foreign tables on the servers that the var names (`timeback shards` puts them there).
     What a refresh needs beside the rows, the ids of what they are made of, stays here.
 
-    A node is asked for the rows of the students that are affected, once in a refresh; what differs is worked out
+    A node is asked for the rows of the students that are affected, once in a refresh; what differs is computed
     here, and goes back as one DELETE a partition, by the place of each row, and as inserts in batches.
 
     There is no commit of several servers together. A refresh that fails between two of them leaves one ahead of the

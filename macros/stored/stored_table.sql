@@ -1,6 +1,6 @@
 {#-
     SQL that makes the two tables of a stored model, with their indexes, where they are missing: the rows that
-    readers' views stand on, and beside them, for each row, the ids of the source rows that it is made of.
+    readers' views depend on, and beside them, for each row, the ids of the source rows that it is made of.
     The first is never swapped from under the views: columns that the model has no longer are dropped from it, and
     new ones added, for the refresh to fill. Where a view reads a column that would go,
     or that has another type now, that is an error.

@@ -109,7 +109,7 @@ def test_every_domain_has_a_picture(catalog: Catalog) -> None:
 def test_lineage_diagram_in_a_browser(
     copied_site: Path, visit: Browser, lineage: Lineage, catalog: Catalog
 ) -> None:
-    """Every line of the file is drawn, those that are no origin dashed, and each leads to its table."""
+    """Every line of the file is drawn, those that are not an origin dashed, and each leads to its table."""
     script = """
         const lines = [...document.querySelectorAll("#lineage ~ figure .line")];
         const style = (line) => getComputedStyle(line.querySelector("path:not(.reach)"));

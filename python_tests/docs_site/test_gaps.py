@@ -58,11 +58,11 @@ def _with_a_kind_of_its_own(node: dict[str, Any]) -> None:
         (_with_a_join_to_nowhere, "sessions: config.meta.joins ties student_id to students.number"),
         (
             _with_a_rule_that_yaml_read_as_a_mapping,
-            "sessions: config.meta.rules has an entry that is no text",
+            "sessions: config.meta.rules has an entry that is not text",
         ),
         (_without_a_description, "sessions.date: no description"),
         (_without_a_label, "sessions: no config.meta.label"),
-        (_with_a_kind_of_its_own, "sessions.date: config.meta.pii is none of identifier, directory"),
+        (_with_a_kind_of_its_own, "sessions.date: config.meta.pii is not one of identifier, directory"),
     ],
 )
 def test_gaps_are_refused(
@@ -81,7 +81,7 @@ def test_gaps_are_refused(
     ("content", "says"),
     [
         (None, "There is no .*lineage.json.*`timeback lineage` makes it"),
-        ("{", "lineage.json is no JSON.*`timeback lineage` makes it again"),
+        ("{", "lineage.json is not JSON.*`timeback lineage` makes it again"),
         ("{}", "sessions: lineage.json knows other columns of it; `timeback lineage`"),
         ("sessions", "sessions.id: its SQL does not read its documented origin caliper_session.id"),
     ],
@@ -163,7 +163,7 @@ def test_every_visual_of_the_dashboards_is_shown(site: Path, catalog: Catalog) -
 
 
 def test_bars_and_lines_of_the_dashboards_are_drawn(site: Path) -> None:
-    """Light and dark, with a text, each row a mark. A number or a table is no picture."""
+    """Light and dark, with a text, each row a mark. A number or a table is not a picture."""
     tiles = _tiles(site)
     files_of_charts = {path.name for path in (site / "charts").glob("dashboard-*")}
     for anchor, visual in _described():

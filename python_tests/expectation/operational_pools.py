@@ -16,7 +16,7 @@ TEXTS = (
     *("\u00c5ngstr\u00f6m", "A\u030angstro\u0308m"),  # the same to a reader, composed and decomposed
     *("O'Brien", '"quoted"', "back\\slash", "a,b", "{a,b}", "NULL", "null", "N/A", "%s %(id)s", "{{ this }}"),
     *("'; drop table one_roster_user; --", "1 or 1=1", "1", "first\nsecond", " padded ", "tab\tbed"),
-    *("\u00a0", "\u200b"),  # a no-break space is no white space here, and neither is one without width
+    *("\u00a0", "\u200b"),  # a no-break space is not white space here, and neither is one without width
 )
 BLANKS = ("", " ", "\t", "\n", "\r", "\f", "\v", " \t\r\n\f\v ")
 DURATIONS = (

@@ -15,7 +15,7 @@ def is_bare(element: str) -> bool:
 
 
 class NoListError(ValueError):
-    """The setting is no list; `element` is the first part of it that is no id."""
+    """The setting is not a list; `element` is the first part of it that is not an id."""
 
     def __init__(self, element: str) -> None:
         super().__init__(element)
@@ -48,7 +48,7 @@ def organizations_asked_for(setting: str) -> frozenset[str] | None:
 
 def _first_element(text: str) -> tuple[str, str, bool]:
     """The first id of a list, what is behind its comma, and whether there is no comma."""
-    # up to the comma; one between a quote and its end is no end of the element
+    # up to the comma; one between a quote and its end is not an end of the element
     raw = re.match(r'[^",]*"(?:[^"\\]|\\.)*"[^",]*(?=,|\Z)|[^,]*', text, re.DOTALL)[0]
     rest, is_last = text[len(raw) + 1 :], len(raw) == len(text)
     element = raw.strip(_BLANKS)

@@ -14,7 +14,7 @@ CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 
 
 class ScopeError(ValueError):
-    """The setting asks for something that the caller may not have, or is no list of UUIDs.
+    """The setting asks for something that the caller may not have, or is not a list of UUIDs.
 
     `element` is the part of the setting that is at fault, as the caller wrote it, without white space around.
     """

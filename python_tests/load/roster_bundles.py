@@ -38,7 +38,7 @@ def columns(version: str, file: str) -> list[str]:
 
 
 def small_bundle(version: str) -> Bundle:
-    """A district with one school; Ada is a student, Grace her teacher, Byron a parent. Ids are no UUIDs."""
+    """A district with one school; Ada is a student, Grace her teacher, Byron a parent. Ids are not UUIDs."""
     bundle: Bundle = {
         "orgs": [
             {"sourcedId": "d1", "name": "District", "type": "district"},
@@ -142,5 +142,5 @@ def zipped(folder: Path, top: str = "") -> Path:
 
 
 def row_id(kind: str, sourced_id: str) -> str:
-    """The id that the loader derives for a sourcedId that is no UUID."""
+    """The id that the loader derives for a sourcedId that is not a UUID."""
     return derived_id(f"oneroster/{kind}", sourced_id)

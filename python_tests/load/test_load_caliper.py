@@ -176,7 +176,7 @@ def test_actors(people: psycopg.Connection, load_events: Load, actor: Any) -> No
 
 
 def test_a_user_of_a_roster_with_other_ids(people: psycopg.Connection, load_events: Load) -> None:
-    """A sourcedId that is no UUID means the row that the roster's load made of it, with the same source."""
+    """A sourcedId that is not a UUID means the row that the roster's load made of it."""
     namespace = uuid.uuid5(uuid.NAMESPACE_DNS, "timeback-analytics")
     plain = str(uuid.uuid5(namespace, "oneroster/user/4711"))
     of_north = str(uuid.uuid5(namespace, "oneroster/@North/user/4711"))
@@ -222,7 +222,7 @@ def test_numbers(people: psycopg.Connection, load_events: Load, value: Any, stor
 def test_no_numbers(people: psycopg.Connection, load_events: Load, value: Any) -> None:
     report = load_events(activity("a", "2026-01-05T10:00:00Z", value))
     assert xp(people) == []
-    assert "Left out: XP that is no number (1)." in report.notes
+    assert "Left out: XP that is not a number (1)." in report.notes
     assert len(rows(people, "caliper_event")) == 1
 
 

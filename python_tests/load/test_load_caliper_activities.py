@@ -76,7 +76,7 @@ def test_an_attempt_that_another_event_made(people: psycopg.Connection, load_eve
 def test_a_score_waits_for_its_attempt(people: psycopg.Connection, load_events: Load) -> None:
     report = load_events(grade("g1", ATTEMPT, "x", "2026-01-05T10:02:00Z"))
     assert "1 scores are of attempts that no event tells about; they wait for them." in report.notes
-    assert "scores that are no number were left empty: 1." in report.notes
+    assert "scores that are not a number were left empty: 1." in report.notes
     assert {row[:4] for row in rows(people, "caliper_score")} == {(urn("g1/score"), ATTEMPT, None, 1)}
 
 
@@ -100,7 +100,7 @@ def test_a_session_of_which_only_activities_are_known(people: psycopg.Connection
 
 
 def test_sessions_that_are_left_to_be_found(people: psycopg.Connection, load_events: Load) -> None:
-    """urn:tag: is no session: an hour without an event of the person in the application ends one."""
+    """urn:tag: is not a session: an hour without an event of the person in the application ends one."""
     tag = "urn:tag:auto-attach"
     times = ["10:00", "10:59", "11:59", "13:00", "13:30"]
     events = [activity(time, f"2026-01-05T{time}:00Z", 1, session=tag) for time in times]

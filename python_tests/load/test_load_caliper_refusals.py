@@ -64,11 +64,11 @@ def test_an_event_that_comes_with_other_contents(people: psycopg.Connection, loa
 
 BAD = {
     "not JSON": ("{", "this is not JSON"),
-    "no object": ("5", "this is no Caliper event"),
-    "another thing": ('{"users": [{"sourcedId": "x"}]}', "this is no Caliper event"),
+    "no object": ("5", "this is neither a Caliper event"),
+    "another thing": ('{"users": [{"sourcedId": "x"}]}', "this is neither a Caliper event"),
     "no time": (json.dumps(without(DAY[4], "eventTime")), "the event has no eventTime"),
-    "a wrong time": (json.dumps({**DAY[4], "eventTime": "yesterday"}), "this is no time"),
-    "a time beyond all years": (json.dumps({**DAY[4], "eventTime": 10**30}), "this is no time"),
+    "a wrong time": (json.dumps({**DAY[4], "eventTime": "yesterday"}), "this is not a time"),
+    "a time beyond all years": (json.dumps({**DAY[4], "eventTime": 10**30}), "this is not a time"),
     "no action": (json.dumps(without(DAY[4], "action")), "the event has no action"),
     "a NUL": (json.dumps({**DAY[4], "id": "urn:\0"}), "NUL"),
     "half a pair": (json.dumps({**DAY[4], "object": "urn:\ud800"}), "surrogate"),

@@ -133,7 +133,7 @@ NOTED = {
     "bd7": "1 values of column beginDate in enrollments.csv are times, of which the day was taken",
     "sc1": "1 classes have another number of subjectCodes .* line 2: 3 subjects, 2 codes",
     "sc2": "1 classes have another number of subjectCodes .* line 2: 2 subjects, 1 codes",
-    **{f"g_{grade}": f"no CEDS code were left out: '{grade}'" for grade in ("00", "0", "-1")},
+    **{f"g_{grade}": f"not CEDS codes were left out: '{grade}'" for grade in ("00", "0", "-1")},
     **{
         f"g_{grade}": f"placement_grade does not have were left out: '{code}'"
         for grade, code in {

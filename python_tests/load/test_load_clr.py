@@ -297,13 +297,13 @@ def test_order_makes_no_difference(ready: psycopg.Connection, load_lines: Load) 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"users": []}, "this is no credential"),
-        (5, "this is no credential"),
-        ("eyJ.eyJ.x", "this is no credential"),
+        ({"users": []}, "this is not a credential"),
+        (5, "this is not a credential"),
+        ("eyJ.eyJ.x", "this is not a credential"),
         ({"credentialSubject": None}, "no credentialSubject"),
-        (badge(validFrom="soon"), "this is no time"),
+        (badge(validFrom="soon"), "this is not a time"),
         (badge(id="a\0"), "NUL"),
-        (clr({"x": 1}), "a credential in it is none"),
+        (clr({"x": 1}), "a credential in it is not one"),
     ],
 )
 def test_what_is_none(ready: psycopg.Connection, tmp_path: Path, value: Any, reason: str) -> None:
@@ -325,7 +325,7 @@ def test_real_credentials(ready: psycopg.Connection, tmp_path: Path) -> None:
         )
     report = load("clr", DATA, connection=ready)
     found = credentials(ready)
-    # six of the complex record, and the complete badge, whose holder gives an address; 'A' is no fraction
+    # six of the complex record, and the complete badge, whose holder gives an address; 'A' is not a fraction
     assert len(found) == 7
     assert {row[3] for row in found} == {None}
     # four achievements of the record, a badge among them, share one id

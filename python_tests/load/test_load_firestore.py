@@ -284,18 +284,21 @@ WRONG = {
     "no JSON": ("users", "this is not JSON"),
     "half an array": ('[{"path": "users/U", "data": {}},', "this is not JSON"),
     "half a nested export": ('{"users": {"U": {', "this is not JSON"),
-    "a number": ("7", "no document and no export"),
+    "a number": ("7", "neither a document nor an export"),
     "a slip in a line": (GOOD + '{"path": "users/V", "data": }\n' + GOOD, "line 2: this is not JSON"),
     "a slip in the first line": ('{"path": "users/V", "data": }\n' + GOOD, "line 1: this is not JSON"),
-    "a line that is no document": (GOOD + "[]\n", "line 2: this is no document"),
+    "a line that is not a document": (GOOD + "[]\n", "line 2: this is not a document"),
     "something else": ('{"path": "users/U"}\n', "line 1: .*neither path and data"),
-    "an odd path": ('{"path": "users/U/runs", "data": {}}', "'users/U/runs': this is no path of a document"),
-    "a path with a hole": ('{"path": "users//runs/R", "data": {}}', "this is no path of a document"),
+    "an odd path": (
+        '{"path": "users/U/runs", "data": {}}',
+        "'users/U/runs': this is not a path of a document",
+    ),
+    "a path with a hole": ('{"path": "users//runs/R", "data": {}}', "this is not a path of a document"),
     "a path that is none": ('{"path": 7, "data": {}}', "the path of the document must be a text"),
     "fields that are none": ('{"path": "users/U", "data": [1]}', "data must be an object"),
     "a time that is none": (
         '{"path": "users/U", "data": {}, "update_time": "soon"}',
-        "this is no time.*Write it as",
+        "this is not a time.*Write it as",
     ),
     "a NUL": ('{"path": "users/U", "data": {"a": "x\\u0000"}}', "NUL or half of a surrogate"),
     "half a surrogate pair": ('{"path": "users/U", "data": {"a": "\\ud83e"}}', "NUL or half of a surrogate"),
@@ -313,7 +316,7 @@ WRONG = {
         '{"document_name": "users/U", "operation": "UPDATE", "timestamp": 1, "data": null}',
         "data must be an object",
     ),
-    "data that is no JSON": (
+    "data that is not JSON": (
         '{"document_name": "users/U", "operation": "UPDATE", "timestamp": 1, "data": "{"}',
         "data is not JSON",
     ),
@@ -321,7 +324,7 @@ WRONG = {
     "an unknown type": ('{"name": "users/U", "fields": {"a": {"vectorValue": []}}}', "must have one type"),
     "an integer that is none": (
         '{"name": "users/U", "fields": {"a": {"integerValue": "x"}}}',
-        "this is no integerValue",
+        "this is not a valid integerValue",
     ),
     "a collection that is a list": (
         '{"users": [1, {"a": 2}], "guests": {"G": {}}}',

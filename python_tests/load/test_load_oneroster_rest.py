@@ -229,7 +229,7 @@ def test_an_enrollment_without_its_school(conn: psycopg.Connection, load_answers
             "there is no such user",
         ),
         ("assessmentResults", 0, {"score": "A"}, "$.assessmentResults[0].score", "not a number"),
-        ("assessmentResults", 0, {"scoreDate": "soon"}, "$.assessmentResults[0].scoreDate", "no time"),
+        ("assessmentResults", 0, {"scoreDate": "soon"}, "$.assessmentResults[0].scoreDate", "not a time"),
     ],
 )
 def test_problems_are_told_of_the_json(

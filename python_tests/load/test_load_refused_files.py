@@ -21,12 +21,12 @@ BYTES: dict[str, tuple[Callable[[bytes], bytes], Place, str]] = {
     "cut in a quotation": (
         lambda data: data.replace(b"School", b'"School'),
         ("orgs.csv", 3, None, None),
-        "no CSV",
+        "not a CSV",
     ),
     "text after a quotation": (
         lambda data: data.replace(b"District", b'"Dis"trict'),
         ("orgs.csv", 2, None, None),
-        "no CSV",
+        "not a CSV",
     ),
     "missing column": (
         lambda data: data.replace(b"type", b"metadata.type"),
@@ -63,7 +63,7 @@ def test_file_that_is_no_csv_of_its_kind(conn: psycopg.Connection, tmp_path: Pat
     data = csv_bytes(columns("1.1", "orgs"), small_bundle("1.1")["orgs"])
     (folder / "orgs.csv").write_bytes(spoil(data))
     error = refused(conn, folder)
-    # what else refers to the file is no problem of its own
+    # what else refers to the file is not a problem of its own
     assert [place(problem) for problem in error.problems] == [where]
     assert words in str(error)
 

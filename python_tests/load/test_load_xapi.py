@@ -259,10 +259,10 @@ def test_a_session_that_cmi5_names(ready: psycopg.Connection, load_lines: Load) 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ({"type": "ActivityEvent", "actor": "x"}, "this is no statement"),
-        ([5], "this is no statement"),
+        ({"type": "ActivityEvent", "actor": "x"}, "this is not a statement"),
+        ([5], "this is not a statement"),
         ({key: value for key, value in DAY[1].items() if key not in ("timestamp", "stored")}, "no timestamp"),
-        ({**DAY[1], "timestamp": "soon"}, "this is no time"),
+        ({**DAY[1], "timestamp": "soon"}, "this is not a time"),
         ({**DAY[1], "verb": {"display": {}}}, "the verb has no id"),
         (statement(9, "voided", "12:00:00", object={"objectType": "StatementRef"}), "it voids nothing"),
     ],

@@ -15,7 +15,7 @@ def read_json(path: Path, made_by: str) -> Any:
         made_by: the command that writes it, as one types it.
 
     Raises:
-        TimebackError: it cannot be read, or is no JSON; the command is named.
+        TimebackError: it cannot be read, or is not JSON; the command is named.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -24,4 +24,4 @@ def read_json(path: Path, made_by: str) -> Any:
     except OSError as error:
         raise TimebackError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise TimebackError(f"{path} is no JSON ({error}). `{made_by}` makes it again.") from None
+        raise TimebackError(f"{path} is not JSON ({error}). `{made_by}` makes it again.") from None

@@ -147,7 +147,7 @@ class Checkpoint:
         """Check one dataset's rules.
 
         Raises:
-            TimebackError: the scope is no list of organizations, or the caller may not ask for everybody.
+            TimebackError: the scope is not a list of organizations, or the caller may not ask for everybody.
         """
         if suite.dataset not in self._views:
             return [
@@ -234,7 +234,7 @@ class Checkpoint:
         severity: Any = "warning" if rule.is_warning else "critical"
         if arguments:
             return getattr(expectations, arguments.pop("type"))(meta=meta, severity=severity, **arguments)
-        # a brace of ours is no name of theirs
+        # a brace of ours is not a name of theirs
         query = rule.broken.replace("{", "{{").replace("}", "}}")
         return expectations.UnexpectedRowsExpectation(
             unexpected_rows_query=query, meta=meta, severity=severity

@@ -27,7 +27,7 @@ def status(outcome: Outcome) -> str:
 def as_data(results: Results, about: Mapping[str, str], finished_at: datetime) -> dict[str, Any]:
     """The whole check as JSON knows it: about, success, counts, and the rules of each dataset.
 
-    It is no success when no scoped dataset shows a row.
+    It is not a success when no scoped dataset shows a row.
 
     Args:
         results: the suites and what came of them.

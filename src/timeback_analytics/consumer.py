@@ -61,10 +61,10 @@ def write_consumer(
         semantic: datasets that get a view and a semantic model, for MetricFlow and Cube.
 
     Raises:
-        TimebackError: the folder is no dbt project, or has such a file of its own; nothing was written.
+        TimebackError: the folder is not a dbt project, or has such a file of its own; nothing was written.
     """
     if not (folder / "dbt_project.yml").is_file():
-        raise TimebackError(f"{folder} is no dbt project: there is no dbt_project.yml in it.")
+        raise TimebackError(f"{folder} is not a dbt project: there is no dbt_project.yml in it.")
     nodes = {node["name"]: node for node in published_models(manifest)}
     if unknown := sorted(set(semantic) - nodes.keys()):
         raise TimebackError(f"No dataset is called {', '.join(unknown)}.")

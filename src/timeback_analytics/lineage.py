@@ -60,7 +60,7 @@ def parsed(node: Mapping[str, Any]) -> exp.Query:
     except SqlglotError as error:
         raise TimebackError(f"The SQL of model {node['name']} is not understood: {error}") from error
     if not isinstance(tree, exp.Query):
-        raise TimebackError(f"The SQL of model {node['name']} is no query.")
+        raise TimebackError(f"The SQL of model {node['name']} is not a query.")
     return tree
 
 

@@ -293,7 +293,7 @@ def _name_in_ref(reference: str) -> str:
     """The model in a `ref('model')` of the YAML."""
     found = re.search(r"ref\(\s*['\"](\w+)", reference)
     if found is None:
-        raise ValueError(f"{reference} is no ref('model')")
+        raise ValueError(f"{reference} is not a ref('model')")
     return found[1]
 
 

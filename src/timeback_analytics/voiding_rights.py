@@ -16,7 +16,7 @@ bound as (
     )
 ),
 
--- whatever our views stand on and is none of ours
+-- what our views read and we did not make
 source as (
     select distinct pg_class.oid, pg_class.relnamespace, pg_class.relname
     from pg_catalog.pg_class as view

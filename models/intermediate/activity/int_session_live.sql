@@ -1,4 +1,4 @@
--- Sessions with their flags, worked out when they are asked for. More than one insights_session of a session
+-- Sessions with their flags, computed when they are read. More than one insights_session of a session
 -- never multiplies its row: a flag is true when it is true on any of them. The ids of those, at the end, are
 -- for int_session_stored.
 select

@@ -1,4 +1,4 @@
--- Sessions with their flags: worked out now, or as the last run stored them, by the dbt var stored_facts.
+-- Sessions with their flags: computed now, or as the last run stored them, by the dbt var stored_facts.
 select
     id,
     student_id,

@@ -1,4 +1,4 @@
--- The insights that a school may be told about a student, worked out now, or as the last run stored them, by the
+-- The insights that a school may be told about a student, computed now, or as the last run stored them, by the
 -- dbt var stored_facts.
 select
     insight_id,

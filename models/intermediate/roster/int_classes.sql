@@ -4,7 +4,7 @@ select
     class.title,
     class.class_code,
     class.class_type,
-    -- curriculum courses have ids that are no UUIDs, so a course id is text in every dataset
+    -- curriculum courses have ids that are not UUIDs, so a course id is text in every dataset
     class.course_id::text as course_id,
     course.title as course_title,
     class.school_id,

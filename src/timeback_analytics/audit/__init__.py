@@ -116,5 +116,5 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """
     manifest = read_json(path, "dbt parse")
     if not isinstance(manifest, dict) or not documented_columns(manifest):
-        raise TimebackError(f"{path} lists no published dataset, so it is no manifest of this project.")
+        raise TimebackError(f"{path} lists no published dataset, so it is not a manifest of this project.")
     return manifest

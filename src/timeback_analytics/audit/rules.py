@@ -224,18 +224,18 @@ RULES = (
         "The published schema holds the documented datasets as views, with the documented columns, "
         "and nothing else.",
         """
-        select our_relation.object, 'is no documented dataset'
+        select our_relation.object, 'is not a documented dataset'
         from our_relation
         where our_relation.is_published and our_relation.relname not in (select dataset from documented)
         union all
-        select our_relation.object, 'is no view'
+        select our_relation.object, 'is not a view'
         from our_relation
         where
             our_relation.is_published
             and our_relation.relkind <> 'v'
             and our_relation.relname in (select dataset from documented)
         union all
-        select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'is no documented column'
+        select our_relation.object || '.' || quote_ident(pg_attribute.attname), 'is not a documented column'
         from our_relation
         inner join pg_catalog.pg_attribute on our_relation.oid = pg_attribute.attrelid
         where

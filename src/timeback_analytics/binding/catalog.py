@@ -165,8 +165,8 @@ def check_default(catalog: Catalog, default: str, org_ids: list[UUID]) -> None:
             )
     except psycopg.errors.InvalidParameterValue as error:
         raise TimebackError(
-            f"The default scope {default!r} is none: {error.diag.message_primary}. It is `*`, for all that "
-            "the role is bound to, or a list of organization ids with commas between them."
+            f"The default scope {default!r} is not valid: {error.diag.message_primary}. It is `*`, for all "
+            "that the role is bound to, or a list of organization ids with commas between them."
         ) from error
     beyond = set() if is_everyone else set(asked) - set(org_ids)
     if beyond:

@@ -157,7 +157,7 @@ def notes_on(
         )
     if not standing.is_reader:
         notes.append(
-            f"{role} is no member of {READER}, so it sees nothing. Give it the views: grant {READER} to "
+            f"{role} is not a member of {READER}, so it sees nothing. Give it the views: grant {READER} to "
             f"{sql.Identifier(role).as_string(conn)};"
         )
     members = _logins_that_are_members(conn, role)

@@ -13,7 +13,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """dbt's manifest.json.
 
     Raises:
-        TimebackError: there is none, or it is no JSON.
+        TimebackError: there is none, or it is not JSON.
     """
     return read_json(path, "dbt compile")
 

@@ -1,4 +1,4 @@
-"""timeback audit: does a deployed catalog keep the rules that the caller's scope stands on."""
+"""timeback audit: does a deployed catalog keep the rules that the caller's scope depends on."""
 
 import sys
 from pathlib import Path

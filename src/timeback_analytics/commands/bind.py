@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Bind a database role to organizations.
 
-    Whatever ROLE sets app.allowed_org_ids to, it sees rows of the organizations ORG_ID alone; of ROAR those
+    Whatever ROLE sets app.allowed_org_ids to, it sees only rows of the organizations ORG_ID; of ROAR those
     of --roar, and without them nothing. An earlier binding is replaced. Shows what the role sees now.
     """
     if ask_password and not create:

@@ -57,7 +57,7 @@ def command(
 
     The rules are those of the dbt YAML, so a manifest is needed: `dbt parse` writes one, and so does every
     dbt run. Nothing is written to the database. Prints what does not hold with the keys of some rows, and
-    writes checkpoint.html and checkpoint.json. Exits with 1 when a rule is broken that is no warning.
+    writes checkpoint.html and checkpoint.json. Exits with 1 when a rule is broken that is not a warning.
     """
     every_suite = suites(read_manifest(manifest_path(manifest)), schema, joins)
     known = {suite.dataset for suite in every_suite}

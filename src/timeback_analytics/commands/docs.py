@@ -91,7 +91,7 @@ def _generate(target: str, variables: str, folder: Path) -> None:
         if event.info.level == "error" and event.info.name != "MainStackTrace":
             click.echo(event.info.msg, err=True)
 
-    # models and sources alone: compiling the tests on them too takes three times as long and adds nothing
+    # only models and sources: compiling the tests on them too takes three times as long and adds nothing
     done = dbtRunner(callbacks=[say_errors]).invoke(
         [
             *("--quiet", "--log-level", "none", "docs", "generate", "--static"),

@@ -20,9 +20,9 @@ class _Variables(click.ParamType):
         try:
             read = yaml.safe_load(value) if isinstance(value, str) else value
         except yaml.YAMLError as error:
-            self.fail(f"{value!r} is no YAML: {error}", param, ctx)
+            self.fail(f"{value!r} is not YAML: {error}", param, ctx)
         if not isinstance(read, dict):
-            self.fail(f"{value!r} is no dict such as '{{source_schema: ops}}'", param, ctx)
+            self.fail(f"{value!r} is not a dict such as '{{source_schema: ops}}'", param, ctx)
         return read
 
 
@@ -40,7 +40,7 @@ Exit codes:
   8  the check failed, or a dataset cannot be read; the catalog is deployed
   9  interrupted by SIGINT, SIGTERM or SIGHUP; the next job repairs by itself
   10 somebody who runs no job keeps this one from running; nothing was deployed
-  11 the audit: a rule that the scope stands on is broken, or nobody can read; the catalog is deployed
+  11 the audit: a rule that the scope depends on is broken, or nobody can read; the catalog is deployed
 Where several steps fail, the code is the first one's.
 """
 )
@@ -49,7 +49,7 @@ Where several steps fail, the code is the first one's.
     "--select",
     multiple=True,
     metavar="SELECTION",
-    help="Run the tests of these alone, in dbt's selection syntax; repeatable.  [default: every data test]",
+    help="Run only the tests of these, in dbt's selection syntax; repeatable.  [default: every data test]",
 )
 @click.option("--no-tests", is_flag=True, help="Run no tests.")
 @click.option("--no-check", is_flag=True, help="Leave out the check of the live catalog (`timeback check`).")
@@ -178,7 +178,7 @@ def _flags(**flags: bool) -> dict[str, bool]:
 
 
 def _say(line: str) -> None:
-    # over whatever progress stands there
+    # over the progress that is shown there
     click.echo(f"\r\x1b[K{line}" if sys.stdout.isatty() else line)
     sys.stdout.flush()
 

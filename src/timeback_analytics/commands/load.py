@@ -26,7 +26,7 @@ _COUNTS = ("inserted", "updated", "unchanged", "removed", "older")
 
 
 class _Bars:
-    """Progress of the longer steps on stderr: bars, or where that is no terminal a line now and then."""
+    """Progress of the longer steps on stderr: bars, or where that is not a terminal a line now and then."""
 
     def __init__(self) -> None:
         self._told = time.monotonic()
@@ -160,7 +160,7 @@ def command(
     """
     if (path is None) != (format == _API) or (since is not None and format != _API):
         raise click.UsageError(
-            f"FORMAT {_API} has no PATH, every other format has one; --since is for {_API} alone."
+            f"FORMAT {_API} has no PATH, every other format has one; --since is only for {_API}."
         )
     file = problems_file or Path(f"{path.resolve().name if path else _API}.problems.csv")
     read = partial(load_api, since) if path is None else partial(load, format, path)

@@ -16,9 +16,9 @@ from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, connection_string
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.job.lock import JobLock
+from timeback_analytics.migrate.dependents import Dependent
 from timeback_analytics.migrate.run import Done, Migration
 from timeback_analytics.migrate.sources import read_sources
-from timeback_analytics.migrate.standing import Standing
 from timeback_analytics.project import project_root, state_dir
 
 
@@ -60,7 +60,7 @@ def command(
     target: str,
     schema: str,
 ) -> None:
-    """Run a migration of the operational tables, under the views that stand on them.
+    """Run a migration of the operational tables, under the views that depend on them.
 
     Views that are in its way, those of others too, are taken away and put back as they were, with owners,
     grants and comments; then the sources are checked. All of it is one transaction: people go on reading,
@@ -88,7 +88,7 @@ def _read(path: Path) -> str:
     try:
         statements = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise TimebackError(f"{path} is no text in UTF-8.") from error
+        raise TimebackError(f"{path} is not text in UTF-8.") from error
     if not statements.strip():
         raise TimebackError(f"{path} is empty.")
     return statements
@@ -98,9 +98,9 @@ def _variables(text: str) -> Mapping[str, Any]:
     try:
         found = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise click.UsageError(f"--vars is no YAML: {text}") from error
+        raise click.UsageError(f"--vars is not YAML: {text}") from error
     if not isinstance(found, dict):
-        raise click.UsageError(f"--vars is no mapping: {text}")
+        raise click.UsageError(f"--vars is not a mapping: {text}")
     return found
 
 
@@ -159,7 +159,7 @@ def _around(migration: Migration, command_line: Sequence[str]) -> None:
     click.echo(f"{len(taken)} views are back as they were; the sources are what the catalog reads.")
 
 
-def _put_back(migration: Migration, taken: Sequence[Standing], kept: Path) -> list[str]:
+def _put_back(migration: Migration, taken: Sequence[Dependent], kept: Path) -> list[str]:
     try:
         problems = migration.put_back(taken)
     except TimebackError as error:

@@ -131,7 +131,7 @@ def check(
 ) -> None:
     """Check the resources without an account.
 
-    They are held to the service's model and to what no model says; that needs botocore alone.
+    They are held to the service's model and to what no model says; that needs only botocore.
 
     The exit code is 1 where something is found.
     """

@@ -1,4 +1,4 @@
-"""timeback release: what stands on an operational table, and in the way of a change of it."""
+"""timeback release: what depends on an operational table, and in the way of a change of it."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from timeback_analytics.catalog.names import our_schemas
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, operational_schema
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.migrate.standing import Standing, oids_of, standing_on
+from timeback_analytics.migrate.dependents import Dependent, dependents_of, oids_of
 
 
 @click.command()
@@ -21,7 +21,7 @@ from timeback_analytics.migrate.standing import Standing, oids_of, standing_on
 @target_option
 @schema_option
 def command(table: str, column: str | None, source_schema: str | None, target: str, schema: str) -> None:
-    """Say what stands on the operational table TABLE: views of this catalog, and others'.
+    """Say what depends on the operational table TABLE: views of this catalog, and others'.
 
     Nothing is changed. `timeback migrate` takes it away for a migration and puts it back.
     """
@@ -32,8 +32,8 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
         if not found:
             raise TimebackError(f"There is no table {'.'.join(place)}. --source-schema names another schema.")
         (oid,) = found.values()
-        closure = standing_on(conn, [oid])
-        direct: Mapping[int, set[int]] = closure.columns.get(oid, {})
+        dependents = dependents_of(conn, [oid])
+        direct: Mapping[int, set[int]] = dependents.columns.get(oid, {})
         if column is not None:
             number = conn.execute(
                 "select attnum from pg_catalog.pg_attribute "
@@ -43,12 +43,12 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
             if number is None:
                 raise TimebackError(f"{'.'.join(place)} has no column {column}.")
             direct = {view: read for view, read in direct.items() if number[0] in read}
-        part = closure.part(direct)
+        part = dependents.part(direct)
         ours = our_schemas(schema)
         name = sql.Identifier(*place).as_string(conn)
     what = f"column {column} of {name}" if column else name
     if not part.objects:
-        click.echo(f"Nothing stands on {what}: it can be changed as it is.")
+        click.echo(f"Nothing depends on {what}: it can be changed as it is.")
         return
     click.echo(f"On {what} stand {len(part.objects)} views; directly: {_labels(part.objects, direct)}.")
     published = [one.name for one in part.objects if one.schema == schema]
@@ -62,5 +62,5 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
     click.echo("\nTo change it: timeback migrate --sql FILE takes away what is in the way, and puts it back.")
 
 
-def _labels(objects: tuple[Standing, ...], direct: Mapping[int, set[int]]) -> str:
+def _labels(objects: tuple[Dependent, ...], direct: Mapping[int, set[int]]) -> str:
     return ", ".join(one.label for one in objects if one.oid in direct)

@@ -37,7 +37,7 @@ def start(tcp_port: int | None, no_tcp: bool) -> None:
         raise click.UsageError("--tcp and --no-tcp exclude each other.")
     server = project_server()
     if (tcp_port and tcp_port != server.tcp_port) or (no_tcp and server.tcp_port):
-        # the port is read at the start of a server alone
+        # the port is only read when a server starts
         server.stop()
         server.listen_on_tcp(tcp_port)
     server.start()

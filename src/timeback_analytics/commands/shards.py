@@ -120,7 +120,7 @@ def show(target: str, schema: str) -> None:
 @click.argument("server")
 @_target_option
 @schema_option
-@click.option("--table", help="Of this stored table alone.  [default: of all of them]")
+@click.option("--table", help="Only of this stored table.  [default: of all of them]")
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),

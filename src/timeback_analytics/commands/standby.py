@@ -47,7 +47,7 @@ def command(target: str, max_lag: float) -> None:
     """Check that a hot standby is no further behind its primary than a stated time.
 
     A membership or a binding that ended on the primary goes on counting here for as long. The exit code is 1
-    where the lag is longer or cannot be known, replay is paused, or the server is no standby.
+    where the lag is longer or cannot be known, replay is paused, or the server is not a standby.
     """
     with connect(target, autocommit=True) as conn:
         problem, said = lag_of(conn, max_lag)
@@ -68,7 +68,7 @@ def lag_of(conn: psycopg.Connection, max_lag: float) -> tuple[str, str]:
     """How far a standby is behind its primary.
 
     Args:
-        conn: to the standby, as whatever role.
+        conn: to the standby, as any role.
         max_lag: how many seconds it may be behind.
 
     Returns:
@@ -76,7 +76,7 @@ def lag_of(conn: psycopg.Connection, max_lag: float) -> tuple[str, str]:
     """
     is_standby, pause, is_replayed, since_replay, since_heard = first_row(conn.execute(_STATE))
     if not is_standby:
-        return "This server is no standby: it is asked for its own rows, and nothing lags.", ""
+        return "This server is not a standby: it is asked for its own rows, and nothing lags.", ""
     if pause != "not paused":
         return (
             f"Replay is {pause} here: what ends on the primary goes on counting. pg_wal_replay_resume()",

@@ -54,7 +54,7 @@ _MOODLE_UNITS = {
     "Theory": "Theory",
 }
 _TEST_KINDS = ("Assignment", "Quiz")
-# Anything else (labels, the course page, the students' own forum) is no learning resource.
+# Anything else (labels, the course page, the students' own forum) is not a learning resource.
 _LESSON_KINDS = ("File", "Folder", "Forum", "Page", "URL", "Wiki", "Zoom meeting")
 
 

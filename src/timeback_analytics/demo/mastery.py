@@ -88,7 +88,7 @@ def _add_credential(
 
 
 def add_clr_credentials(rows: OperationalRows, holders: list[Student]) -> None:
-    """The credentials of the CLR files, one holder a file. A result that is no number, such as A, is null."""
+    """The credentials of the CLR files, one holder a file. A result such as A, not a number, is null."""
     for holder, path in zip(holders, sorted((demo_dir() / "clr").glob("*.json")), strict=False):
         clr = json.loads(path.read_text(encoding="utf-8"))
         for credential in clr["credentialSubject"]["verifiableCredential"]:

@@ -156,7 +156,7 @@ def parts(catalog: Catalog) -> dict[str, list[Dataset]]:
 
 
 def whole(name: str, datasets: Sequence[Dataset], href: Callable[[str], str]) -> Diagram:
-    """Many datasets and every documented join between them, names alone."""
+    """Many datasets and every documented join between them, names only."""
     return _layered(
         f"The datasets of {name} and their joins",
         "Each box is a dataset, each line a documented join; the lists of joins on the pages say the same.",

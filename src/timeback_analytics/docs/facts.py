@@ -41,11 +41,11 @@ class Facts:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Rows of each dataset, about all people."""
     samples: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """A few rows of each dataset, as text in the order of its columns; of the demo alone."""
+    """A few rows of each dataset, as text in the order of its columns; only of the demo."""
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Rows of each question that has a chart, as JSON knows values; of the demo alone."""
+    """Rows of each question that has a chart, as JSON knows values; only of the demo."""
     breakdowns: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Rows of each metric's breakdown, without those that have no value; of the demo alone."""
+    """Rows of each metric's breakdown, without those that have no value; only of the demo."""
     dashboards: Seen | None = None
     """What the demo's largest school sees on the dashboards; None without the demo."""
 
@@ -87,7 +87,7 @@ def read_facts(conn: psycopg.Connection, catalog: Catalog, *, is_demo: bool) -> 
 
 
 def _seen_by_a_school(conn: psycopg.Connection, catalog: Catalog) -> Seen | None:
-    """The dashboards with the largest school alone in scope, which shows what its bound login is shown."""
+    """The dashboards with only the largest school in scope, which shows what its bound login is shown."""
     largest = sql.SQL("select id, name from {} order by student_count desc, id limit 1")
     found = conn.execute(largest.format(sql.Identifier(catalog.schema, "schools"))).fetchone()
     if found is None:

@@ -31,7 +31,7 @@ def gaps(nodes: list[dict[str, Any]], docs: Mapping[str, str], personal: Collect
             yield f"{name}: there is no doc block domain_{meta.get('domain')} for its config.meta.domain"
         for key in ("invariants", "rules", "traps"):
             if not all(isinstance(text, str) for text in meta.get(key, [])):
-                yield f"{name}: config.meta.{key} has an entry that is no text; a colon in it wants quotes"
+                yield f"{name}: config.meta.{key} has an entry that is not text; a colon in it wants quotes"
         for column, targets in joins_of(node).items():
             for target in targets:
                 if f"{name}.{column}" not in columns or target not in columns:
@@ -40,7 +40,7 @@ def gaps(nodes: list[dict[str, Any]], docs: Mapping[str, str], personal: Collect
             if not column["description"].strip():
                 yield f"{name}.{column['name']}: no description"
             if column["config"]["meta"].get("pii", "none") not in personal:
-                yield f"{name}.{column['name']}: config.meta.pii is none of {', '.join(personal)}"
+                yield f"{name}.{column['name']}: config.meta.pii is not one of {', '.join(personal)}"
             if not column["data_type"]:
                 yield f"{name}.{column['name']}: no data_type"
 

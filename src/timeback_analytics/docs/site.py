@@ -29,7 +29,7 @@ def build_site(
 
     Args:
         catalog: what dbt's manifest and the lineage file say.
-        folder: made when missing; refused when it holds something that is no site.
+        folder: made when missing; refused when it holds something that is not a site.
         facts: what was read from the database; without it the pages show no rows and no charts.
         dbt_docs: dbt's own documentation, in one file; without it the pages do not link there.
 

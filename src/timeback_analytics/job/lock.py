@@ -127,7 +127,7 @@ class JobLock:
         """Connect and take the lock; gives the session that holds it.
 
         Raises:
-            NoConnectionError: there is no connection to be had, for now or for good.
+            NoConnectionError: no connection can be made, now or at all.
             AnotherJobError: another job has the lock.
             StrangerError: somebody else has it, or owns what it is taken on.
         """
@@ -228,7 +228,7 @@ class JobLock:
         return bool(found and found[0])
 
     def _take(self, conn: psycopg.Connection) -> bool:
-        """Begin the transaction that holds the lock; gives whether it was to be had."""
+        """Begin the transaction that holds the lock; gives whether the lock was free."""
         conn.execute("begin")
         try:
             conn.execute("select set_config('lock_timeout', %s, true)", [f"{PATIENCE_SECONDS * 1000:.0f}ms"])

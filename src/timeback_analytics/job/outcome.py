@@ -40,7 +40,7 @@ class Step:
     sentence: str = ""
     details: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    """What is not as it should be, and is no failure."""
+    """What is not as it should be, and is not a failure."""
     seconds: float = 0.0
 
 

@@ -26,7 +26,7 @@ NEXT = {
     "TESTS": "look at the rows that the failed tests find, by their queries; the catalog is deployed.",
     "CHECK": "look at the rules and the datasets that are named; the catalog is deployed.",
     "AUDIT": "look at what is broken, and who may have done it (docs/security.md); the catalog is deployed.",
-    "INTERRUPTED": "run the job again; it goes on from whatever is there.",
+    "INTERRUPTED": "run the job again; it goes on from what is there.",
     "STRANGER": "see who it is, and end what they do; nothing was deployed.",
 }
 OUTCOMES = {

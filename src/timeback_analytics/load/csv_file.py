@@ -92,7 +92,7 @@ class CsvFile:
             problems: where to note what is wrong.
             progress: told how far it is.
             encoding: what the user says of it.
-            standard: other columns that the standard has, which are no misspelling of a wanted one.
+            standard: other columns that the standard has, which are not a misspelling of a wanted one.
             excused: says of a record's values whether its required ones may be blank.
             is_counted: whether its records are among those of which a share may be left out.
         """
@@ -171,7 +171,7 @@ class CsvFile:
             self.readable = False
             self._problems.add(
                 self.name,
-                f"the record that starts here is no CSV ({error}).",
+                f"the record that starts here is not a CSV ({error}).",
                 "Look for a quotation mark that is not closed, or not doubled inside a quoted value.",
                 line=self._start,
             )

@@ -22,7 +22,7 @@ class Database:
         return sql.Identifier(self.schema, table)
 
     def types(self, table: str) -> dict[str, str]:
-        """The type of each column; empty where there is no such table. Views are no tables."""
+        """The type of each column; empty where there is no such table. Views are not tables."""
         if table not in self._types:
             self._types[table] = dict(
                 self.conn.execute(

@@ -51,7 +51,7 @@ class Recognized:
     Attributes:
         what: it, with its article.
         remedy: what to do with it; may be empty.
-        is_binary: whether it is no text.
+        is_binary: whether it is not text.
         is_gzip: whether it is gzipped.
     """
 

@@ -94,7 +94,7 @@ def _gaps(node: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name}: config.meta.additive is neither true nor false"
     for key in ("synonyms", "traps"):
         if not meta.get(key) or not all(isinstance(text, str) for text in meta[key]):
-            yield f"{name}: config.meta.{key} is no list of texts; a colon in one wants quotes"
+            yield f"{name}: config.meta.{key} is not a list of texts; a colon in one wants quotes"
     if not {"by", "group_by", "sql"} <= (meta.get("breakdown") or {}).keys():
         yield f"{name}: config.meta.breakdown lacks by, group_by or sql"
 

@@ -125,7 +125,7 @@ class Metrics:
             if f"{way}_name" in known:
                 return [way, f"{way}_name"]
         raise TimebackError(
-            f"{' and '.join(metrics)} cannot be had by school together. Ask for each by itself; what is "
+            f"{' and '.join(metrics)} cannot be grouped by school together. Ask for each by itself; what is "
             "counted without a student or a session has no school."
         )
 
@@ -137,13 +137,13 @@ class Metrics:
             query: SQL over published views.
 
         Raises:
-            TimebackError: it is no SQL.
+            TimebackError: it is not SQL.
         """
         found = set()
         try:
             tables = list(sqlglot.parse_one(query, dialect="postgres").find_all(sqlglot.exp.Table))
         except SqlglotError as error:
-            raise TimebackError("A condition in --where is no SQL that can be read.") from error
+            raise TimebackError("A condition in --where is not SQL that can be read.") from error
         for table in tables:
             for dataset in self._models.get((table.db, table.name), ()):
                 meta = dataset["config"]["meta"]
@@ -264,7 +264,7 @@ def _behind(node: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[Ma
 
 
 def _names_somebody(conn: psycopg.Connection, setting: str) -> bool:
-    """Whether a session's setting names an organization; what is no list is the database's to refuse."""
+    """Whether a session's setting names an organization; what is not a list is the database's to refuse."""
     value = first_row(conn.execute("select current_setting(%s, true)", [setting]))[0]
     return bool((value or "").strip(" \t\r\n{}"))
 

@@ -12,15 +12,15 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.migrate.sources import Sources
-from timeback_analytics.migrate.standing import (
-    Closure,
-    Standing,
+from timeback_analytics.migrate.dependents import (
+    Dependent,
+    Dependents,
     check_may_put_back,
+    dependents_of,
     oids_of,
     read_objects,
-    standing_on,
 )
+from timeback_analytics.migrate.sources import Sources
 from timeback_analytics.queries import first_row
 
 LOCK_WAIT = "200ms"
@@ -34,7 +34,7 @@ _Problem = tuple[str, str]
 
 
 class _LeftBehindError(Exception):
-    """What stands on the sources would not follow the migration."""
+    """What depends on the sources would not follow the migration."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Done:
         attempts: how often it was begun, since somebody held a lock.
     """
 
-    taken_away: Sequence[Standing] = ()
+    taken_away: Sequence[Dependent] = ()
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     attempts: int = 0
@@ -61,7 +61,7 @@ class _State:
     Attributes:
         path: the session's search_path.
         tables: {(schema, name): oid} of the sources.
-        closure: all that stands on them.
+        dependents: all that depends on them.
         problems: what was not as the catalog reads it already.
         readable: {(owner of a view, table): whether the owner may read the table}.
         types: {view: its columns' types}.
@@ -69,7 +69,7 @@ class _State:
 
     path: str
     tables: dict[tuple[str, str], int]
-    closure: Closure
+    dependents: Dependents
     problems: set[_Problem]
     readable: dict[tuple[str, tuple[str, str]], bool]
     types: dict[str, str]
@@ -104,8 +104,8 @@ class Migration:
         """
         return self._in_transaction(self._migrate, dry_run=dry_run)
 
-    def take_away(self, keep: Callable[[str], None]) -> tuple[Standing, ...]:
-        """Take away all that stands on the sources, for a command that migrates in a session of its own.
+    def take_away(self, keep: Callable[[str], None]) -> tuple[Dependent, ...]:
+        """Take away all that depends on the sources, for a command that migrates in a session of its own.
 
         Args:
             keep: is handed the SQL that puts it back, before anything is taken away.
@@ -116,14 +116,14 @@ class Migration:
 
         def work() -> Done:
             state = self._look()
-            check_may_put_back(self.conn, state.closure)
-            keep(self._as_text(self._puts_back(state.closure.objects)))
-            self._drop(state.closure.objects)
-            return Done(state.closure.objects)
+            check_may_put_back(self.conn, state.dependents)
+            keep(self._as_text(self._puts_back(state.dependents.objects)))
+            self._drop(state.dependents.objects)
+            return Done(state.dependents.objects)
 
         return tuple(self._in_transaction(work).taken_away)
 
-    def put_back(self, objects: Sequence[Standing]) -> list[str]:
+    def put_back(self, objects: Sequence[Dependent]) -> list[str]:
         """Put back what take_away took; gives what is not as the catalog reads it, a line each.
 
         Raises:
@@ -142,7 +142,7 @@ class Migration:
         with self.conn.transaction(force_rollback=True):
             path = self._current_path()
             state = self._look()
-            part = state.closure.part(self._named(state))
+            part = state.dependents.part(self._named(state))
             lines = [
                 *(sql.SQL("{}").format(one.drop()) for one in reversed(part.objects)),
                 sql.SQL("set local search_path = {}").format(sql.SQL(path)),
@@ -197,23 +197,23 @@ class Migration:
                 return Done()
             except (*_IN_THE_WAY, _LeftBehindError):
                 pass
-        part = state.closure.part({*self._named(state), *found})
+        part = state.dependents.part({*self._named(state), *found})
         while True:
             try:
                 with self.conn.transaction():
                     self._migrate_without(part.objects, state)
                 return Done(part.objects, self._notes(state, part.objects))
             except _LeftBehindError:
-                part = state.closure
+                part = state.dependents
 
-    def _migrate_without(self, objects: Sequence[Standing], state: _State) -> None:
+    def _migrate_without(self, objects: Sequence[Dependent], state: _State) -> None:
         """Run it while these are away."""
-        check_may_put_back(self.conn, replace(state.closure, objects=tuple(objects)))
+        check_may_put_back(self.conn, replace(state.dependents, objects=tuple(objects)))
         self._drop(objects)
         self._run_statements(state.path)
         self._after_statements()
         away = {one.oid for one in objects}
-        if {one.oid for one in state.closure.part(self._left_behind(state)).objects} - away:
+        if {one.oid for one in state.dependents.part(self._left_behind(state)).objects} - away:
             raise _LeftBehindError
         self._hold_to_sources(state)
         self._create(objects)
@@ -221,9 +221,9 @@ class Migration:
     def _left_behind(self, state: _State) -> set[int]:
         """Tables that others have the names of now, and views that are gone: a view follows its table."""
         now = oids_of(self.conn, self.sources.tables.values())
-        there = {one.oid for one in read_objects(self.conn, [one.oid for one in state.closure.objects])}
+        there = {one.oid for one in read_objects(self.conn, [one.oid for one in state.dependents.objects])}
         moved = {oid for place, oid in state.tables.items() if now.get(place) != oid}
-        return moved | ({one.oid for one in state.closure.objects} - there)
+        return moved | ({one.oid for one in state.dependents.objects} - there)
 
     def _after_statements(self) -> None:
         """Undo what the migration may have set for its transaction."""
@@ -235,14 +235,14 @@ class Migration:
         path = self._current_path()
         self.conn.execute("select set_config('search_path', '', true)")
         tables = oids_of(self.conn, self.sources.tables.values())
-        closure = standing_on(self.conn, tables.values())
+        dependents = dependents_of(self.conn, tables.values())
         return _State(
             path,
             tables,
-            closure,
-            self._problems(closure.objects),
-            self._readable(closure.objects),
-            self._types(closure.objects),
+            dependents,
+            self._problems(dependents.objects),
+            self._readable(dependents.objects),
+            self._types(dependents.objects),
         )
 
     def _named(self, state: _State) -> Iterable[int]:
@@ -263,11 +263,11 @@ class Migration:
             tag = f"$migration{random.randrange(10**9)}$"
         self.conn.execute((f"do {tag} " + block + f" {tag}").encode())
 
-    def _drop(self, objects: Sequence[Standing]) -> None:
+    def _drop(self, objects: Sequence[Dependent]) -> None:
         for one in reversed(objects):
             self.conn.execute(one.drop())
 
-    def _create(self, objects: Sequence[Standing]) -> None:
+    def _create(self, objects: Sequence[Dependent]) -> None:
         """Make them again, and see that each is as it was."""
         for statement in self._puts_back(objects):
             try:
@@ -289,7 +289,7 @@ class Migration:
                 "Everything is as it was."
             )
 
-    def _puts_back(self, objects: Sequence[Standing]) -> list[sql.Composed]:
+    def _puts_back(self, objects: Sequence[Dependent]) -> list[sql.Composed]:
         (role,) = first_row(self.conn.execute("select current_user"))
         given = [
             name
@@ -308,9 +308,9 @@ class Migration:
         """Raise where the sources are no longer what the catalog reads, or closed to who owns a view."""
         problems = [
             f"{place}: {problem}"
-            for place, problem in sorted(self._problems(state.closure.objects) - state.problems)
+            for place, problem in sorted(self._problems(state.dependents.objects) - state.problems)
         ]
-        now = self._readable(state.closure.objects)
+        now = self._readable(state.dependents.objects)
         problems += [
             f"{'.'.join(table)}: {owner}, who owns views on it, may not read it any more"
             for (owner, table), was in sorted(state.readable.items())
@@ -324,7 +324,7 @@ class Migration:
                 "--vars where it is now."
             )
 
-    def _problems(self, objects: Iterable[Standing]) -> set[_Problem]:
+    def _problems(self, objects: Iterable[Dependent]) -> set[_Problem]:
         """What is not as the catalog reads it, asked as the role that owns the catalog's views."""
         owners = {one.owner for one in objects if one.schema == self.internal}
         for owner in owners:
@@ -334,7 +334,7 @@ class Migration:
         self.conn.execute("reset role")
         return found
 
-    def _readable(self, objects: Iterable[Standing]) -> dict[tuple[str, tuple[str, str]], bool]:
+    def _readable(self, objects: Iterable[Dependent]) -> dict[tuple[str, tuple[str, str]], bool]:
         owners = sorted({one.owner for one in objects})
         found = {}
         for place, oid in oids_of(self.conn, self.sources.tables.values()).items():
@@ -346,7 +346,7 @@ class Migration:
                 found[owner, place] = is_readable
         return found
 
-    def _types(self, objects: Iterable[Standing]) -> dict[str, str]:
+    def _types(self, objects: Iterable[Dependent]) -> dict[str, str]:
         """{schema.view: "column type, ..."} of views that are there."""
         rows = self.conn.execute(
             """select
@@ -362,7 +362,7 @@ class Migration:
         )
         return dict(rows.fetchall())
 
-    def _notes(self, state: _State, remade: Sequence[Standing]) -> list[str]:
+    def _notes(self, state: _State, remade: Sequence[Dependent]) -> list[str]:
         now = self._types(remade)
         return [
             f"{name} has columns of other types now: {types}"

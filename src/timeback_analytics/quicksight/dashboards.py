@@ -204,9 +204,9 @@ def _visual(
         if given.get(part) and given[part] not in columns
     ]
     if given["kind"] not in KINDS:
-        found.append(f"{told}: the kind {given['kind']} is none of {', '.join(KINDS)}")
+        found.append(f"{told}: the kind {given['kind']} is not one of {', '.join(KINDS)}")
     if given.get("period") and given["period"] not in PERIODS:
-        found.append(f"{told}: the period {given['period']} is none of {', '.join(PERIODS)}")
+        found.append(f"{told}: the period {given['period']} is not one of {', '.join(PERIODS)}")
     if metric and data_set.base.name != metric.relation:
         found.append(f"{told}: the metric {metric.name} is of {metric.relation}, and {name} is not")
     divisor = given.pop("divided_by", None)

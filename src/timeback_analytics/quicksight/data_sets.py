@@ -102,7 +102,7 @@ class DataSet:
             elif types[added.by].bi_type != theirs[added.to_column].bi_type or types[added.by].is_list:
                 problems.append(f"{told}: the columns are of two types, or a list")
             elif other.grain != (added.to_column,):
-                problems.append(f"{told}: it is no key, so that rows would be there several times")
+                problems.append(f"{told}: it is not a key, so that rows would be there several times")
             for column, name in added.columns.items():
                 if column not in theirs:
                     problems.append(f"{told}: {added.to_relation} has no column {column}")

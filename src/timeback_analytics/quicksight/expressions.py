@@ -70,7 +70,7 @@ def calculated_field(
     try:
         tree = sqlglot.parse_one(sql, dialect="postgres")
     except SqlglotError as error:
-        raise CannotBeSaidError(f"`{sql}` is no SQL expression: {str(error).splitlines()[0]}") from None
+        raise CannotBeSaidError(f"`{sql}` is not an SQL expression: {str(error).splitlines()[0]}") from None
     said = _Translation(sql, fields, booleans, row_field).say(tree)
     if len(said) > LIMIT:
         raise CannotBeSaidError(
@@ -164,7 +164,7 @@ class _Translation:
             return f"{self.condition(node.this)} {OPERATORS[type(node)]} {self.condition(node.expression)}"
         if type(node) in OPERATORS and isinstance(node, CONDITIONS):
             return f"{self.say(node.this)} {OPERATORS[type(node)]} {self.say(node.expression)}"
-        raise self.refuse(f"`{node.sql(dialect='postgres')}` is no condition that it knows")
+        raise self.refuse(f"`{node.sql(dialect='postgres')}` is not a condition that it knows")
 
     def null_test(self, node: exp.Is, word: str) -> str:
         if isinstance(node.expression, exp.Null):
@@ -206,7 +206,7 @@ class _Translation:
                 return f"count({kept('{' + self.row_field + '}')})"
             return f"count({kept(self.say(counted))})"
         if type(node) not in AGGREGATES:
-            raise self.refuse(f"`{node.sql(dialect='postgres')}` is no aggregate that it knows")
+            raise self.refuse(f"`{node.sql(dialect='postgres')}` is not an aggregate that it knows")
         if isinstance(node, exp.Sum) and isinstance(node.this, exp.Literal) and node.this.this == "1":
             return self.aggregate(exp.Count(this=exp.Star()), condition)
         return f"{AGGREGATES[type(node)]}({kept(self.say(node.this))})"

@@ -75,7 +75,7 @@ def read_metrics(
         try:
             relation, sql = semantic.sql(given)
             if relation not in relations:
-                raise CannotBeSaidError(f"its model {relation} is no published dataset")
+                raise CannotBeSaidError(f"its model {relation} is not a published dataset")
             columns = relations[relation].columns
             expression = calculated_field(
                 sql,

@@ -87,7 +87,7 @@ def _faults(shape: Any, value: Any, place: str) -> Iterator[str]:
     kind = shape.type_name
     expected = PYTHON_TYPES.get(kind)
     if expected and (not isinstance(value, expected) or (kind != "boolean" and isinstance(value, bool))):
-        yield f"{where}: {_shown(value)} is no {kind}"
+        yield f"{where}: {_shown(value)} is not of type {kind}"
         return
     if kind == "structure":
         yield from _structure_faults(shape, value, place)
@@ -124,7 +124,7 @@ def _structure_faults(shape: Any, value: Mapping[str, Any], place: str) -> Itera
 def _text_faults(shape: Any, value: str, where: str) -> Iterator[str]:
     yield from _size_faults(shape, len(value), where, "characters")
     if shape.enum and value not in shape.enum:
-        yield f"{where}: {_shown(value)} is none of {', '.join(shape.enum)}"
+        yield f"{where}: {_shown(value)} is not one of {', '.join(shape.enum)}"
     pattern = _pattern(shape.metadata.get("pattern", ""))
     if pattern and not pattern.fullmatch(value):
         yield f"{where}: {_shown(value)} does not match {pattern.pattern}"

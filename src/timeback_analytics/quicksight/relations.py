@@ -37,7 +37,7 @@ INPUT_TYPES = {
 }
 # Units whose values can be added up; those of any other are averaged.
 ADDED_UP = ("seconds", "experience points", "students", "questions", "classes", "trials", "choices")
-# Whole numbers of these units say which or when, and are no amounts.
+# Whole numbers of these units say which or when, and are not amounts.
 NO_AMOUNTS = ("month", "year", "position", "ordinal number")
 
 

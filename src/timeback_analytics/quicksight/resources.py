@@ -198,7 +198,7 @@ def read(folder: Path) -> list[Resource]:
     """The resources in a folder that `write` wrote.
 
     Raises:
-        TimebackError: there are none, or a file is no JSON, or does not say which resource it is.
+        TimebackError: there are none, or a file is not JSON, or does not say which resource it is.
     """
     resources = []
     for path in sorted(folder.glob("*/*.json")):

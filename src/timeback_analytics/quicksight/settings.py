@@ -115,7 +115,7 @@ def read_settings(path: Path) -> Settings:
             "example."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TimebackError(f"The settings {path} are no YAML: {error}") from error
+        raise TimebackError(f"The settings {path} are not YAML: {error}") from error
     if not isinstance(given, dict):
         raise TimebackError(f"The settings {path} are not a list of names with values.")
     problems = _problems(given)
@@ -148,20 +148,23 @@ def _problems(given: dict[str, Any]) -> list[str]:
 
 PATTERNS = {
     "account": (r"[0-9]{12}", "is not the twelve digits of an account, in quotes"),
-    "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "is no region, such as us-east-1"),
-    "partition": (r"aws(-[a-z]+)*", "is no partition, such as aws"),
+    "region": (r"[a-z]{2}(-[a-z]+)+-[0-9]", "is not a region, such as us-east-1"),
+    "partition": (r"aws(-[a-z]+)*", "is not a partition, such as aws"),
     "prefix": (r"[A-Za-z0-9-]{1,40}", "is not up to 40 letters, digits and hyphens"),
-    "secret_arn": (r"|arn:[-a-z0-9]*:secretsmanager:[-a-z0-9]*:[0-9]{12}:secret:.+", "is no ARN of a secret"),
+    "secret_arn": (
+        r"|arn:[-a-z0-9]*:secretsmanager:[-a-z0-9]*:[0-9]{12}:secret:.+",
+        "is not an ARN of a secret",
+    ),
     "vpc_connection_arn": (
         r"|arn:[-a-z0-9]*:quicksight:[-a-z0-9]*:[0-9]{12}:vpcConnection/.+",
-        "is no ARN of a VPC connection of QuickSight",
+        "is not an ARN of a VPC connection of QuickSight",
     ),
-    "refresh_at": (r"([01][0-9]|2[0-3]):[0-5][0-9]", "is no time of day, such as '04:00', in quotes"),
+    "refresh_at": (r"([01][0-9]|2[0-3]):[0-5][0-9]", "is not a time of day, such as '04:00', in quotes"),
     "host": (r".{1,256}", "is not a host name"),
     "database": (r".{1,128}", "is not a name"),
     "schema": (r".{1,63}", "is not a name"),
     "title": (r".{0,60}", "is longer than 60 characters"),
-    "timezone": (r".{1,64}", "is no time zone"),
+    "timezone": (r".{1,64}", "is not a time zone"),
 }
 
 
@@ -175,7 +178,7 @@ def _problem(name: str, value: Any) -> str | None:
         return None if isinstance(value, bool) else "is neither true nor false"
     if name in ("import_mode", "preparation"):
         choices = IMPORT_MODES if name == "import_mode" else PREPARATIONS
-        return None if value in choices else f"is none of {', '.join(choices)}"
+        return None if value in choices else f"is not one of {', '.join(choices)}"
     if name == "tags":
         return None if isinstance(value, dict) else "is not a list of names with values"
     if not isinstance(value, list | type(None)):

@@ -210,7 +210,8 @@ class EmbeddedServer:
             version = version_file.read_text().strip() if version_file.exists() else "?"
             if version != str(MAJOR_VERSION):
                 raise ServerError(
-                    f"{self.data_dir} is no data folder of PostgreSQL {MAJOR_VERSION} (version: {version}). "
+                    f"{self.data_dir} is not a data folder of PostgreSQL {MAJOR_VERSION} "
+                    f"(version: {version}). "
                     "If nothing in it is needed, remove it and run this again."
                 )
             self._programs.let_through(self.data_dir.parent)

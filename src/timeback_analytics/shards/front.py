@@ -33,7 +33,7 @@ _PARTITIONS = """
     order by 1, 2
 """
 
-# the options of one's own mapping are shown to whoever may use the server
+# anybody who may use the server sees the options of their own mapping
 _SERVERS = """
     select
         server.srvname::text,

@@ -1,4 +1,4 @@
-"""Whether the live catalog keeps the rules that the scope stands on, before the deploy and after it."""
+"""Whether the live catalog keeps the rules that the scope depends on, before the deploy and after it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def read_record(record: Record, spool: Spool, counts: Counter[str], problems: Pr
     if not kind or not (is_event or "id" in thing):
         record.refuse(
             problems,
-            "this is no Caliper event and no entity: it has no type, or no id.",
+            "this is neither a Caliper event nor an entity: it has no type, or no id.",
             "Give envelopes, events, or the answers of the platform's event API.",
         )
         return None
@@ -106,7 +106,7 @@ class _Reader:
             event.leave_out("entities of kinds that no table holds, without an event")
 
     def person(self, value: Any) -> tuple[str | None, str | None]:
-        """The key of a person and the id; the key is None where it is no person."""
+        """The key of a person and the id; the key is None where it is not a person."""
         name, thing = self.ref(value)
         kind = term(thing.get("type"))
         if kind in _NOBODY:
@@ -208,7 +208,7 @@ class _Reader:
             for keys in (("scoreGiven", "resultScore", "totalScore"), ("maxScore", "maxResultScore"))
         )
         if any(said is not None and number(said) is None for said in (given, possible)):
-            event.counts["scores that are no number were left empty"] += 1
+            event.counts["scores that are not a number were left empty"] += 1
         event.say("score", event.id, name, attempt, number(given), number(possible), event.said_at, time)
         return name, attempt
 
@@ -358,7 +358,7 @@ class _EventReader(_Reader):
         if not earned:
             return
         if None in earned:
-            self.event.leave_out("XP that is no number")
+            self.event.leave_out("XP that is not a number")
             return
         self.event.say("points", self.event.id, by, self.event.app, _sum(earned), self.event.time)
 

@@ -7,7 +7,7 @@ from typing import Any
 from timeback_analytics.load.formats._lenient import number
 from timeback_analytics.load.formats._linked_data import term
 
-# Types of results whose values are no amounts, whatever they look like.
+# Types of results whose values are not amounts, even if they look like numbers.
 _WORDS = ("LetterGrade", "PerformanceLevel", "RubricCriterion", "RubricCriterionLevel", "Status")
 _DIGITS = Decimal("0.000001")
 

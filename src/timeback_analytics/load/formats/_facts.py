@@ -55,7 +55,7 @@ class Event:
         try:
             found, is_zoned = instant(value)
         except MalformedError:
-            self.counts["times that are none were left empty"] += 1
+            self.counts["invalid times were left empty"] += 1
             return None
         if not is_zoned:
             self.counts["times without a zone were taken for UTC"] += 1

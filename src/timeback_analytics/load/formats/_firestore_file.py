@@ -128,7 +128,7 @@ class ExportFile:
         if first[0] == "start_array":
             self._read_items("item", "$[{}]")
         elif first[0] != "start_map":
-            self._problems.add(self._name, "this is no document and no export of documents.", ADVICE)
+            self._problems.add(self._name, "this is neither a document nor an export of documents.", ADVICE)
         elif second[1] in ("meta", "data") and self._is_firefoo():
             self._read_nested("data")
         elif second[0] == "end_map" or second[1] not in _RECORD_KEYS:
@@ -159,7 +159,7 @@ class ExportFile:
         return what_is_json(text)
 
     def _is_firefoo(self) -> bool:
-        """Whether the file is of Firefoo: an object of data, and perhaps meta, that is no record."""
+        """Whether the file is of Firefoo: an object of data, and perhaps meta, that is not a record."""
         keys = []
         depth = 0
         for event, value in ijson.basic_parse(_Counted(self._raw, lambda count: None)):
@@ -220,7 +220,7 @@ class ExportFile:
         except UnicodeDecodeError:
             self._problems.add(self._name, "the file is not UTF-8.", "Save it as UTF-8.")
         except csv.Error as error:
-            self._problems.add(self._name, f"this is no CSV: {error}.", line=rows.line_num)
+            self._problems.add(self._name, f"this is not a CSV: {error}.", line=rows.line_num)
         text.detach()
 
     def _add(self, record: Any, **place: Any) -> None:

@@ -19,10 +19,10 @@ def document_of(record: Any, collection: str | None) -> tuple[Any, dict[str, Any
         collection: the collection of documents that say an id alone.
 
     Raises:
-        MalformedError: it is no record of a document.
+        MalformedError: it is not a record of a document.
     """
     if not isinstance(record, dict):
-        raise MalformedError("this is no document.", ADVICE)
+        raise MalformedError("this is not a document.", ADVICE)
     if "document_name" in record:
         return _of_changelog(record)
     for wrapper in ("document", "found"):
@@ -40,7 +40,7 @@ def document_of(record: Any, collection: str | None) -> tuple[Any, dict[str, Any
     if "readTime" in record or "nextPageToken" in record:
         return None
     raise MalformedError(
-        "this is no document: it has neither path and data, nor name and fields, nor document_name and"
+        "this is not a document: it has neither path and data, nor name and fields, nor document_name and"
         " operation.",
         ADVICE,
     )

@@ -29,7 +29,7 @@ def document_path(text: Any) -> str:
     parts = path.split("/")
     if len(parts) % 2 or not all(parts):
         raise MalformedError(
-            "this is no path of a document.", "Collections and ids take turns: guests/G1/runs/R1."
+            "this is not a path of a document.", "Collections and ids take turns: guests/G1/runs/R1."
         )
     return path
 
@@ -61,7 +61,7 @@ def moment(value: Any) -> datetime | None:
         return _EPOCH + timedelta(seconds=_seconds(float(value)))
     except (TypeError, ValueError, OverflowError) as error:
         raise MalformedError(
-            "this is no time.", "Write it as 2024-04-15T10:00:00Z, or as Unix seconds."
+            "this is not a time.", "Write it as 2024-04-15T10:00:00Z, or as Unix seconds."
         ) from error
 
 
@@ -77,7 +77,7 @@ def parse(text: str | bytes) -> Any:
     """JSON as Python has it. NaN and the infinities, which Firestore has and JSON has not, become texts.
 
     Raises:
-        ValueError: it is no JSON, or has a number beyond Firestore's.
+        ValueError: it is not JSON, or has a number beyond Firestore's.
     """
     return json.loads(text, parse_float=_number, parse_constant=str)
 
@@ -131,7 +131,7 @@ def _plain_value(value: Any) -> Any:
             except (TypeError, ValueError, AttributeError) as error:
                 if isinstance(error, MalformedError):
                     raise
-                raise MalformedError(f"this is no {kind}: {json.dumps(content)[:60]}.") from error
+                raise MalformedError(f"this is not a valid {kind}: {json.dumps(content)[:60]}.") from error
     raise MalformedError(
         f"a field must have one type, such as stringValue, and it is {json.dumps(value)[:60]}."
     )

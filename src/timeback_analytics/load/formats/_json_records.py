@@ -90,7 +90,7 @@ def read_records(
 ) -> Iterator[Record]:
     """The records of a file or a folder: of JSON lines, arrays, and objects that hold a list of them.
 
-    Files may be compressed with gzip, and in UTF-8 or UTF-16. What is no JSON is noted as a problem.
+    Files may be compressed with gzip, and in UTF-8 or UTF-16. What is not JSON is noted as a problem.
 
     Args:
         path: the file or the folder.

@@ -50,7 +50,7 @@ def instant(value: Any) -> tuple[int, bool]:
             raise TypeError
         EPOCH + timedelta(microseconds=found[0])
     except (TypeError, ValueError, OverflowError) as error:
-        raise MalformedError("this is no time.", "Write it as 2024-04-15T10:00:00.000Z.") from error
+        raise MalformedError("this is not a time.", "Write it as 2024-04-15T10:00:00.000Z.") from error
     return found
 
 

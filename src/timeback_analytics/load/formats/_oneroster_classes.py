@@ -79,7 +79,7 @@ class ClassLinks:
             rows += [(class_id, level_id) for level_id in dict.fromkeys(ids)]
         if foreign:
             self.notes.append(
-                f"grades of classes.csv that are no CEDS code were left out: {_counted(foreign)}. CEDS has "
+                f"grades of classes.csv that are not CEDS codes were left out: {_counted(foreign)}. CEDS has "
                 "IT, PR, PK, TK, KG, 01 to 13, and others; 00 may be any of them."
             )
         if missing:

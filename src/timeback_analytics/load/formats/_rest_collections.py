@@ -192,7 +192,7 @@ COLLECTIONS = {
     "results": Collection("", ("results", "assessmentResults", "result", "assessmentResult"), {}),
     "components": Collection("", ("courseComponents", "components", "courseComponent", "component"), {}),
     "componentResources": Collection("", ("componentResources", "componentResource"), {}),
-    # read so that their files are no mistake; no table has them
+    # read so that their files are not a mistake; no table has them
     "others": Collection(
         "",
         (

@@ -38,14 +38,14 @@ _DURATION = re.compile(
 
 
 def read_statement(record: Record, spool: Spool, counts: Counter[str], problems: Problems) -> bool:
-    """Keep what a record says; False where it is no statement, which is noted as a problem."""
+    """Keep what a record says; False where it is not a statement, which is noted as a problem."""
     thing = record.value
     if not isinstance(thing, dict) or not all(
         isinstance(thing.get(key), dict) for key in ("actor", "verb", "object")
     ):
         record.refuse(
             problems,
-            "this is no statement: it has no actor, verb and object.",
+            "this is not a statement: it has no actor, verb and object.",
             "Give xAPI statements, or the answers of a learning record store.",
         )
         return False

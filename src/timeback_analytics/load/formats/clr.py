@@ -77,7 +77,7 @@ class _Credentials:
         thing = _opened(record.value)
         if thing is None:
             record.refuse(
-                self._problems, "this is no credential.", "Give credentials of CLR 2.0 or Open Badges 3.0."
+                self._problems, "this is not a credential.", "Give credentials of CLR 2.0 or Open Badges 3.0."
             )
         elif not _is_storable(thing):
             record.refuse(self._problems, "a text holds a NUL or half of a surrogate pair.")
@@ -98,7 +98,7 @@ class _Credentials:
                 if opened is None:
                     record.refuse(
                         self._problems,
-                        "a credential in it is none.",
+                        "a credential in it is not one.",
                         at="credentialSubject.verifiableCredential",
                     )
                 else:

@@ -76,7 +76,7 @@ class _Answers:
             return
         sourced_id = text(thing.get("sourcedId")).strip() if isinstance(thing, dict) else ""
         if not sourced_id:
-            record.refuse(self._problems, "this is no record: it has no sourcedId.")
+            record.refuse(self._problems, "this is not a record: it has no sourcedId.")
             return
         if not _is_storable(thing):
             record.refuse(self._problems, "a text holds a NUL or half of a surrogate pair.", value=sourced_id)

@@ -1,4 +1,4 @@
-"""What stands on tables: views and materialized views, as they are and how to make them again.
+"""What depends on tables: views and materialized views, as they are and how to make them again.
 
 Everything is read from the database's own catalog, not from the project: what is put back is what was
 there, of others too, and where somebody altered it by hand.
@@ -27,7 +27,7 @@ _OBJECTS = _query("objects.sql")
 
 
 @dataclass(frozen=True)
-class Standing:
+class Dependent:
     """A view or materialized view, as it is."""
 
     oid: int
@@ -151,28 +151,28 @@ def _grantee(name: str | None) -> sql.Composable:
 
 
 @dataclass(frozen=True)
-class Closure:
-    """All that stands on some tables, directly or by way of others.
+class Dependents:
+    """All that depends on some tables, directly or by way of others.
 
     Attributes:
-        objects: views and materialized views, each after all that it stands on.
+        objects: views and materialized views, each after all that it depends on.
         above: {oid: oids of the views directly on it}.
-        others: {oid: what stands on it and is no view: a function, a policy, a rule of a table}.
+        others: {oid: what depends on it and is not a view: a function, a policy, a rule of a table}.
         columns: {table's oid: {view's oid: numbers of the columns that it reads}}.
     """
 
-    objects: tuple[Standing, ...]
+    objects: tuple[Dependent, ...]
     above: Mapping[int, set[int]]
     others: Mapping[int, set[str]]
     columns: Mapping[int, Mapping[int, set[int]]]
 
     @property
     def obstacles(self) -> list[str]:
-        """What stands on these views and cannot be made again."""
+        """What depends on these views and cannot be made again."""
         return sorted(set().union(*(self.others.get(one.oid, set()) for one in self.objects)))
 
-    def part(self, oids: Iterable[int]) -> Closure:
-        """What stands on these tables or views, the views themselves among it."""
+    def part(self, oids: Iterable[int]) -> Dependents:
+        """What depends on these tables or views, the views themselves among it."""
         wanted: set[int] = set()
         ahead = set(oids)
         while ahead:
@@ -192,8 +192,8 @@ def oids_of(conn: psycopg.Connection, tables: Iterable[tuple[str, str]]) -> dict
     return found
 
 
-def standing_on(conn: psycopg.Connection, tables: Iterable[int]) -> Closure:
-    """All that stands on the tables, by oid.
+def dependents_of(conn: psycopg.Connection, tables: Iterable[int]) -> Dependents:
+    """All that depends on the tables, by oid.
 
     The session's search_path must be empty, so that definitions name every object with its schema.
     """
@@ -215,7 +215,7 @@ def standing_on(conn: psycopg.Connection, tables: Iterable[int]) -> Closure:
     bottom = set(tables)
 
     def visit(oid: int) -> None:
-        # whatever stands on it comes first, and the whole is turned around
+        # what depends on it comes first, and the whole is turned around
         seen.add(oid)
         for dependent in sorted(above.get(oid, ())):
             if dependent not in seen:
@@ -226,14 +226,14 @@ def standing_on(conn: psycopg.Connection, tables: Iterable[int]) -> Closure:
         if oid not in seen:
             visit(oid)
     views = [oid for oid in reversed(order) if oid not in bottom]
-    return Closure(read_objects(conn, views), above, others, columns)
+    return Dependents(read_objects(conn, views), above, others, columns)
 
 
-def read_objects(conn: psycopg.Connection, oids: Sequence[int]) -> tuple[Standing, ...]:
+def read_objects(conn: psycopg.Connection, oids: Sequence[int]) -> tuple[Dependent, ...]:
     """The views and materialized views of these oids, in their order."""
     found = {}
     for row in conn.cursor(row_factory=dict_row).execute(_OBJECTS, [list(oids)]):
-        found[row["oid"]] = Standing(
+        found[row["oid"]] = Dependent(
             oid=row["oid"],
             kind=row["kind"],
             schema=row["schema"],
@@ -252,29 +252,29 @@ def read_objects(conn: psycopg.Connection, oids: Sequence[int]) -> tuple[Standin
     return tuple(found[oid] for oid in oids if oid in found)
 
 
-def check_may_put_back(conn: psycopg.Connection, closure: Closure) -> None:
+def check_may_put_back(conn: psycopg.Connection, dependents: Dependents) -> None:
     """See beforehand whether this role may take everything away and make it again.
 
     Raises:
         TimebackError: something depends on a view and cannot be recreated, or has an owner whose rights this
             role does not have; each is named.
     """
-    if closure.obstacles:
+    if dependents.obstacles:
         raise TimebackError(
             "This depends on views that must be dropped, and cannot be recreated automatically: "
-            f"{', '.join(closure.obstacles)}. Have its owner drop it and recreate it afterwards."
+            f"{', '.join(dependents.obstacles)}. Have its owner drop it and recreate it afterwards."
         )
-    owners = sorted({one.owner for one in closure.objects})
+    owners = sorted({one.owner for one in dependents.objects})
     foreign = [
         owner
         for owner in owners
         if not first_row(conn.execute("select pg_has_role(%s::name, 'member')", [owner]))[0]
     ]
     if foreign:
-        theirs = [one.label for one in closure.objects if one.owner in foreign]
+        theirs = [one.label for one in dependents.objects if one.owner in foreign]
         (role,) = first_row(conn.execute("select current_user"))
         raise TimebackError(
             f"{', '.join(theirs[:10])}{' and more' if len(theirs) > 10 else ''} must be taken away and put "
-            f"back, and {role} is no member of {', '.join(foreign)}, the owner of that. "
+            f"back, and {role} is not a member of {', '.join(foreign)}, the owner of that. "
             "Run this as an administrator."
         )
