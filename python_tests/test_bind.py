@@ -73,7 +73,12 @@ def test_a_new_role_has_no_right_beside_reading(world):
         groups = conn.execute(
             "select roleid::regrole::text from pg_auth_members where member = 'bind_north'::regrole"
         ).fetchall()
+        settings = conn.execute(
+            """select setconfig from pg_db_role_setting
+            where setrole = 'bind_north'::regrole and setdatabase = 0"""
+        ).fetchall()
     assert rights == (True, False, False, False, False, False)
+    assert settings == [(["jit=off"],)]
     assert sorted(groups) == [("timeback_bound",), ("timeback_reader",)]
 
 

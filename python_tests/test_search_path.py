@@ -275,20 +275,22 @@ def test_a_scope_still_comes_from_libpqs_options(world: World, monkeypatch: pyte
 def test_a_rollback_does_not_take_the_path_back(world: World) -> None:
     world.project.run()
     world.project.dataset("broken", "select 1 / 0 as id, 'x'::text as name", COLUMNS)
-    path = "{% set path = run_query('show search_path').columns[0].values()[0] if execute %}"
-    world.project.dataset("names", f"{path} select 1 as id, '{{{{ path }}}}'::text as name", COLUMNS)
+    settings = "current_setting('search_path') || ' and ' || current_setting('jit')"
+    found = f'{{% set found = run_query("select {settings}").columns[0].values()[0] if execute %}}'
+    world.project.dataset("names", f"{found} select 1 as id, '{{{{ found }}}}'::text as name", COLUMNS)
     # on one connection, after the failure of another model
     done = world.project.dbt("run", "--threads", "1", "--select", "broken", "names")
     assert not done.success
     with world.connect() as conn:
-        assert conn.execute("select name from analytics.names").fetchone() == (SEARCH_PATH,)
+        assert conn.execute("select name from analytics.names").fetchone() == (f"{SEARCH_PATH} and off",)
 
 
 def test_every_connection_of_the_command_line_has_the_path(world: World) -> None:
+    settings = "select current_setting('search_path'), current_setting('jit')"
     with connect("embedded") as conn:
-        assert conn.execute("show search_path").fetchone() == (SEARCH_PATH,)
+        assert conn.execute(settings).fetchone() == (SEARCH_PATH, "off")
         conn.rollback()
-        assert conn.execute("show search_path").fetchone() == (SEARCH_PATH,)
+        assert conn.execute(settings).fetchone() == (SEARCH_PATH, "off")
 
 
 def test_a_contract_takes_citext_and_the_sources_own_text(world: World) -> None:

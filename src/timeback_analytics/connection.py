@@ -10,6 +10,12 @@ from timeback_analytics.server import DATABASE, SUPERUSER, project_server
 TARGETS = ("embedded", "server")
 SEARCH_PATH = "pg_catalog, pg_temp"
 """Of every session of ours: PostgreSQL's own functions and operators, and nobody else's of the same name."""
+SESSION_SETTINGS = (
+    ("search_path", SEARCH_PATH),
+    # where PostgreSQL has LLVM it compiles expensive plans, for which it takes a second or two with our views
+    ("jit", "off"),
+)
+"""What is set in every session of ours, dbt's among them."""
 
 
 def operational_schema(target: str) -> str:
@@ -59,7 +65,7 @@ def connection_string(target: str, *, dbname: str | None = None, user: str | Non
 def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
     """Connect to the target's database; see connection_string for what that is.
 
-    The session's search_path is SEARCH_PATH.
+    The session has SESSION_SETTINGS.
 
     Raises:
         TimebackError: the target is unknown, or its server cannot be reached or refuses.
@@ -73,16 +79,16 @@ def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
             else "`timeback server status` says what runs."
         )
         raise TimebackError(f"The database of target {target} cannot be reached: {error}\n{hint}") from error
-    pin_search_path(conn)
+    settle_session(conn)
     return conn
 
 
-def pin_search_path(conn: psycopg.Connection) -> None:
-    """Set a new session's search_path to SEARCH_PATH, whatever its role or its database says.
+def settle_session(conn: psycopg.Connection) -> None:
+    """Set SESSION_SETTINGS in a new session, whatever its role or its database says.
 
     Not in the connection string, where PGOPTIONS would be lost and PgBouncer would refuse it.
     """
-    conn.execute(f"set search_path = {SEARCH_PATH}")
+    conn.execute("; ".join(f"set {name} = {value}" for name, value in SESSION_SETTINGS))
     if not conn.autocommit:
         # a later rollback would take it back
         conn.commit()

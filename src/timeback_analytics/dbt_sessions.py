@@ -6,23 +6,23 @@ from typing import Any
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.postgres.connections import PostgresConnectionManager
 
-from timeback_analytics.connection import SEARCH_PATH
+from timeback_analytics.connection import SESSION_SETTINGS
 
 SETTINGS = (
-    ("search_path", SEARCH_PATH),
+    *SESSION_SETTINGS,
     ("idle_session_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
 )
 
 
 def settle_sessions_of_dbt() -> None:
-    """From now on every connection of dbt's in this process resolves names in pg_catalog alone.
+    """From now on every connection of dbt's in this process has SETTINGS.
 
-    Whatever profiles.yml or a role says: else a function of somebody else's in `public`, or in a schema
-    of the deploying role's name, could run with that role's rights. dbt has no place for it: a
-    `search_path` in the profile would keep PGOPTIONS, and with it a scope, from the server, and PgBouncer
-    refuses connections that bring one. Nor does a session end while it waits for the others, whatever
-    timeouts the role has for idle ones.
+    So it finds names in pg_catalog only, whatever profiles.yml or a role says: else a function of somebody
+    else's in `public`, or in a schema of the deploying role's name, could run with that role's rights. dbt
+    has no place for it: a `search_path` in the profile would keep PGOPTIONS, and with it a scope, from the
+    server, and PgBouncer refuses connections that bring one. Nor does a session end while it waits for the
+    others, whatever timeouts the role has for idle ones.
     """
     opened: Any = vars(PostgresConnectionManager)["open"].__func__
     if hasattr(opened, "__wrapped__"):

@@ -189,6 +189,8 @@ def _create_role(conn: psycopg.Connection, role: str, password: str | None) -> N
         statement += sql.SQL(" password {}").format(sql.Literal(hashed))
     conn.execute(statement)
     conn.execute(sql.SQL("grant {} to {}").format(sql.Identifier(READER), sql.Identifier(role)))
+    # compiling the plan of a heavy view takes longer than running it; the role may set it again
+    conn.execute(sql.SQL("alter role {} set jit = off").format(sql.Identifier(role)))
 
 
 def _take_access(catalog: Catalog, role: str) -> None:

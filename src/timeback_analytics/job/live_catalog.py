@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.catalog.names import SCOPE_SETTING, UNRESTRICTED, internal_schema
-from timeback_analytics.connection import connection_string, pin_search_path
+from timeback_analytics.connection import connection_string, settle_session
 from timeback_analytics.queries import first_row
 
 
@@ -39,7 +39,7 @@ class LiveCatalog:
             connect_timeout=20,
             application_name="timeback job",
         ) as conn:
-            pin_search_path(conn)
+            settle_session(conn)
             conn.execute("set idle_session_timeout = 0")
             conn.execute("set default_transaction_read_only = on")
             yield conn

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg import sql
 
-from timeback_analytics.connection import pin_search_path
+from timeback_analytics.connection import settle_session
 from timeback_analytics.errors import TimebackError
 
 LOCK_TABLE = "job_lock"
@@ -140,7 +140,7 @@ class JobLock:
                 keepalives_idle=30,
                 application_name=f"{APPLICATION} {socket.gethostname()[:30]}:{os.getpid()}",
             )
-            pin_search_path(conn)
+            settle_session(conn)
         except psycopg.OperationalError as error:
             text = _told(error)
             raise NoConnectionError(

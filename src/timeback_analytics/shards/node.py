@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from timeback_analytics.connection import pin_search_path
+from timeback_analytics.connection import settle_session
 from timeback_analytics.errors import TimebackError
 
 MARKS = "refresh_mark"
@@ -52,5 +52,5 @@ class Node:
         except psycopg.OperationalError as error:
             text = " ".join(str(error).split())
             raise TimebackError(f"Server {self.name} cannot be reached: {text}") from error
-        pin_search_path(conn)
+        settle_session(conn)
         return conn
