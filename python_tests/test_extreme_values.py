@@ -179,18 +179,22 @@ class World:
 
     def ask(self, scope: str, dataset: str) -> list[str]:
         """The clean school's rows of a dataset, under a scope; all of its rows are read."""
+        return [row for row in self.rows(scope, dataset) if CLEAN in row]
+
+    def rows(self, scope: str, dataset: str) -> list[str]:
+        """A dataset's rows under a scope, as text."""
         for setting in ("app.allowed_org_ids", "app.allowed_roar_org_ids"):
             self.conn.execute("select set_config(%s, %s, true)", [setting, scope])
         query = "select row_text from (select v::text as row_text from {} as v) as shown order by row_text"
         shown = self.conn.execute(sql.SQL(query).format(sql.Identifier("analytics", dataset)))
-        return [row for (row,) in shown if CLEAN in row]
+        return [row for (row,) in shown]
 
     def poison(self, table: str, values: list[dict[str, Any]]) -> None:
         """Each school's rows of a table get the values of its own, and everything is asked."""
         self.tried += 1
         with self.conn.transaction(force_rollback=True):
             for school, row in enumerate(values, 1):
-                self._write(table, mark_of(school), row)
+                self.write(table, mark_of(school), row)
             for scope, dataset in itertools.product(SCOPES, self.dependents.get(table, [])):
                 try:
                     with self.conn.transaction():
@@ -201,7 +205,7 @@ class World:
                 if not is_same:
                     self.findings.append(f"{table} {sorted(values[0])}: {dataset} shows others otherwise")
 
-    def _write(self, table: str, school: str, row: dict[str, Any]) -> None:
+    def write(self, table: str, school: str, row: dict[str, Any]) -> None:
         changes = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value))
             for column, value in row.items()
@@ -321,6 +325,23 @@ def test_no_two_times_of_a_row_do(world: World, capsys: pytest.CaptureFixture[st
         for one, other in itertools.permutations(times, 2):
             world.poison(table, [{one: start, other: end} for start, end in pairs])
     told(world, capsys)
+
+
+def test_between_times_that_are_not_finite_there_is_no_duration(world: World) -> None:
+    """As text such a time is infinity, and a number would be Infinity or NaN."""
+    ends = itertools.product(("-infinity", "infinity"), repeat=2)
+    seen = 0
+    with world.conn.transaction(force_rollback=True):
+        for school, (one, other) in enumerate(ends, 1):
+            for table, kinds in columns(world).items():
+                times = [column for column, kind in kinds.items() if kind == "timestamp with time zone"]
+                for number, column in enumerate(times):
+                    world.write(table, mark_of(school), {column: (one, other)[number % 2]})
+        for dataset in {one for datasets in world.dependents.values() for one in datasets}:
+            rows = world.rows("*", dataset)
+            seen += sum("infinity" in row for row in rows)
+            assert [row for row in rows if "Infinity" in row or "NaN" in row] == [], dataset
+    assert seen > 0
 
 
 def test_no_value_within_a_document_does(world: World, capsys: pytest.CaptureFixture[str]) -> None:
