@@ -149,7 +149,7 @@ BROKEN = [
     (
         "bindings",
         "insert into analytics_internal.scope_binding values ('gone', gen_random_uuid())",
-        "gone is bound",
+        "gone is bound and is not a role of this server",
     ),
     (
         "bindings",
@@ -160,7 +160,7 @@ BROKEN = [
         "bindings",
         "insert into analytics_internal.scope_binding "
         "values ('{stranger}', gen_random_uuid(), '{stranger}'::regrole)",
-        "{stranger} is bound and no member of timeback_bound",
+        "{stranger} is bound and is not a member of timeback_bound",
     ),
     (
         "bindings",

@@ -287,12 +287,12 @@ RULES = (
             bound.role_name::text,
             case
                 when role.oid is null
-                    then 'is bound and no role of this server: dropped, or renamed, and then it sees nothing'
+                    then 'is bound and is not a role of this server: dropped or renamed, so it sees nothing'
                 when bool_or(bound.role_oid <> role.oid)
                     then 'is not the role of this name that was bound, and sees nothing until it is bound'
                 when bool_or(membership.admin_option)
                     then 'is bound and may grant timeback_bound, so it can unbind itself'
-                else 'is bound and no member of timeback_bound: in another database it is not bound'
+                else 'is bound and is not a member of timeback_bound: in another database it is not bound'
             end
         from (
             select role_name, role_oid from {internal}.scope_binding
@@ -304,9 +304,9 @@ RULES = (
             on role.oid = membership.member and membership.roleid = to_regrole('timeback_bound')
         group by bound.role_name, role.oid
         having
-            role.oid is null
-            or bool_or(bound.role_oid <> role.oid)
+            bool_or(bound.role_oid <> role.oid)
             or bool_or(membership.admin_option)
+            -- a role that is gone is a member of nothing
             or count(membership.roleid) = 0
         union all
         select role_name, 'is bound, and its default scope is gone from this database: ' || statement
