@@ -205,7 +205,7 @@ def test_a_later_run_keeps_grants_and_readers_read(deployment):
     with deployment.connect() as conn:
         conn.execute(f"grant select on analytics.classes to {STRANGER}")
         conn.execute(f"grant usage on schema analytics to {STRANGER}")
-        conn.execute("revoke execute on function analytics_internal.caller_scope from public")
+        conn.execute("revoke execute on all functions in schema analytics_internal from public")
     before = deployment.grants()
     deployment.run()
     assert deployment.grants() == before
