@@ -148,7 +148,7 @@ def session_totals(
     """One row a session with any time to show, rounded once after summing.
 
     The session's student is that of its insights session with the lowest id, whether or not that one has
-    events, and only that student's events count. A total that rounds to zero is not a row.
+    events, and only that student's events count. A total that rounds to zero has no row.
     """
     student_of = {
         session_id: min(rows, key=lambda row: row["id"])["user_id"]

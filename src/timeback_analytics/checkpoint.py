@@ -75,6 +75,8 @@ class Checkpoint:
             "default_transaction_read_only": "on",
             # where Great Expectations looks for a dataset; our own queries name the schema
             "search_path": quoted(schema),
+            # as in every session of ours, see connection.SESSION_SETTINGS
+            "jit": "off",
         }
         arguments: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(dsn)
         options = [f"-c {name}={_option(value)}" for name, value in settings.items()]

@@ -1,4 +1,4 @@
--- How many students a school has. A school without any is not a row.
+-- How many students a school has. A school without any has no row.
 select
     school_id,
     count(*) as student_count

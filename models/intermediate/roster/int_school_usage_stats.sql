@@ -1,5 +1,5 @@
 -- What a school's students used and wasted together, whatever the dates of their attachment. A school
--- without students is not a row. Added up student by student, so that one school reads its own students' rows.
+-- without students has no row. Added up student by student, so that one school reads its own students' rows.
 select
     school_student.school_id,
     coalesce(sum(app_time.app_time_sec), 0) as total_app_time_sec,

@@ -275,8 +275,6 @@ def _for_organization(
 
     client = secrets_client(settings.region)
     with connect(target) as conn:
-        # what somebody created in public takes no part in this
-        conn.execute("set search_path = pg_catalog, pg_temp")
         catalog = Catalog(conn, schema)
         login = look_up(settings, organization, catalog, client)
         if make:
