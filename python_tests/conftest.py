@@ -25,6 +25,7 @@ import scope_rows
 from browser import Browser
 from dbt_in_process import Finished, run_dbt
 from older_server import either_server, older_server
+from server_kit import without_settings
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
@@ -134,11 +135,6 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
         env: dict[str, str] | None = None,
         project: Path = ROOT,
     ) -> Finished:
-        usual = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
-        }
         is_ours = project == ROOT
         writes = not is_ours or arguments[0] in ("parse", "compile", "docs") or "--write-json" in arguments
         done = run_dbt(
@@ -148,7 +144,7 @@ def dbt(embedded_server: EmbeddedServer, short_tmp: Path) -> Dbt:
             profiles=profiles_dir,
             target_path=(short_tmp if is_ours else project) / "target",
             env={
-                **usual,
+                **without_settings(),
                 "TIMEBACK_EMBEDDED_HOST": str(embedded_server.socket_dir),
                 "TIMEBACK_EMBEDDED_DATABASE": database,
                 **(env or {}),

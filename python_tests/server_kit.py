@@ -21,6 +21,12 @@ SETTINGS = {"fsync": "off", "shared_buffers": "16MB"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
+def without_settings() -> dict[str, str]:
+    """This process's environment without what names a server, project or target: PG*, DBT_*, TIMEBACK_*."""
+    ours = ("PG", "DBT_", "TIMEBACK_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 @pytest.fixture(scope="session")
 def initialized(short_tmp: Path) -> Path:
     """A data folder that no server runs on, to be copied, which is five times as fast as making one."""

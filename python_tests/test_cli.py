@@ -1,6 +1,5 @@
 """The command line, the profile that it writes, and plain dbt commands that start the server."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dbt_in_process import run_dbt
+from server_kit import without_settings
 from timeback_analytics import commands
 from timeback_analytics.cli import main
 from timeback_analytics.connection import connect, connection_string, operational_schema
@@ -54,16 +54,11 @@ def run(checkout: Path) -> Run:
             "timeback": [sys.executable, "-m", "timeback_analytics.cli"],
             "dbt": [Path(sys.executable).with_name("dbt"), "--no-use-colors"],
         }
-        usual = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
-        }
         return subprocess.run(
             [*start[program], *arguments],
             cwd=checkout,
             env={
-                **usual,
+                **without_settings(),
                 "PYTHONPATH": str(ROOT / "src"),
                 "TIMEBACK_PROJECT_DIR": str(checkout),
                 **environment,
@@ -84,10 +79,7 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
 
 def dbt_here(checkout: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """`dbt ...` in that project, without a process of its own: its exit code, and what it says."""
-    env = {**os.environ, "TIMEBACK_PROJECT_DIR": str(checkout), **environment}
-    for name in ("TIMEBACK_EMBEDDED_HOST", "TIMEBACK_EMBEDDED_DATABASE", "TIMEBACK_SCHEMA"):
-        if name not in environment:
-            env.pop(name, None)
+    env = {**without_settings(), "TIMEBACK_PROJECT_DIR": str(checkout), **environment}
     target = checkout / "target"
     done = run_dbt(*arguments, project=checkout, profiles=checkout, target_path=target, env=env)
     return done.returncode, " ".join(f"{done.stdout} {done.result.exception}".split())

@@ -1,7 +1,6 @@
 """Two sites: the demo's, with rows and charts, and that of a server without ROAR, with stored facts."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from dbt.adapters.factory import cleanup_connections
 
 from dbt_in_process import environment, parsed_file
 from demo_reader import become_reader
+from server_kit import without_settings
 from timeback_analytics.cli import main
 from timeback_analytics.docs.catalog import Catalog, Lineage, read_catalog
 from timeback_analytics.server import EmbeddedServer
@@ -27,12 +27,9 @@ def make_site(embedded_server: EmbeddedServer, dbt: Callable, short_tmp: Path) -
 
     def make(name: str, database: str, *arguments: str) -> Path:
         folder = short_tmp / name
-        usual = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PG", "DBT_", "TIMEBACK_"))
-        }
         known = parsed_file(ROOT, *arguments)
         env = {
-            **usual,
+            **without_settings(),
             "DBT_PROFILES_DIR": str(short_tmp / "profiles"),
             "DBT_LOG_PATH": str(short_tmp / "logs"),
             **({"DBT_PARTIAL_PARSE_FILE_PATH": str(known)} if known.is_file() else {}),

@@ -36,6 +36,7 @@ from psycopg import sql
 from mutants.mutation import EXPECTATION, MUTATIONS, ON_ONE_DATABASE, Mutation
 from mutants.results import Results, Verdict, table_of
 from project_copy import ROOT, copy_project
+from server_kit import without_settings
 from timeback_analytics.operational import create_operational_schema
 from timeback_analytics.server import EmbeddedServer
 
@@ -190,13 +191,15 @@ def run_for(
     grace: float = 60,
 ) -> Ran:
     """Run a command for at most `patience` seconds; asked to end, it has `grace` seconds to do so."""
-    usual = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PG", "DBT_", "TIMEBACK_"))
-    }
     with subprocess.Popen(
         command,
         cwd=cwd,
-        env={**usual, **environment, "PYTHONPATH": str(cwd / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **without_settings(),
+            **environment,
+            "PYTHONPATH": str(cwd / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,16 +1,8 @@
 """What the commands about bindings share."""
 
 import click
-import psycopg
 
 from timeback_analytics import binding
-
-
-def catalog_of(conn: psycopg.Connection, schema: str) -> binding.Catalog:
-    """The deployed catalog on this connection, where names are found in Postgres's own schema alone."""
-    # what somebody created in public takes no part in this
-    conn.execute("set search_path = pg_catalog, pg_temp")
-    return binding.Catalog(conn, schema)
 
 
 def organizations(count: int) -> str:

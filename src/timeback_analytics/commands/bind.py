@@ -5,7 +5,7 @@ from uuid import UUID
 import click
 
 from timeback_analytics import binding
-from timeback_analytics.commands._bindings import catalog_of, echo_bound
+from timeback_analytics.commands._bindings import echo_bound
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect
 
@@ -61,7 +61,7 @@ def command(
         raise click.UsageError(f"Which organizations? `timeback bindings {role}` lists its own.")
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True) if ask_password else None
     with connect(target) as conn:
-        catalog = catalog_of(conn, schema)
+        catalog = binding.Catalog(conn, schema)
         binding.bind(
             catalog,
             role,

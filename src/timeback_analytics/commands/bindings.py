@@ -3,7 +3,7 @@
 import click
 
 from timeback_analytics import binding
-from timeback_analytics.commands._bindings import catalog_of, echo_bound, organizations
+from timeback_analytics.commands._bindings import echo_bound, organizations
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect
 
@@ -19,7 +19,7 @@ def command(role: str | None, target: str, schema: str) -> None:
     nothing.
     """
     with connect(target) as conn:
-        catalog = catalog_of(conn, schema)
+        catalog = binding.Catalog(conn, schema)
         if role is not None:
             echo_bound(binding.show(catalog, role))
             return

@@ -3,7 +3,7 @@
 import click
 
 from timeback_analytics import binding
-from timeback_analytics.commands._bindings import catalog_of, organizations
+from timeback_analytics.commands._bindings import organizations
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect
 
@@ -24,7 +24,7 @@ def command(role: str, keep_access: bool, target: str, schema: str) -> None:
     ask for any organization.
     """
     with connect(target) as conn:
-        count = binding.unbind(catalog_of(conn, schema), role, keep_access=keep_access)
+        count = binding.unbind(binding.Catalog(conn, schema), role, keep_access=keep_access)
         conn.commit()
     access = "may now ask for any organization" if keep_access else "sees nothing any more"
     click.echo(f"{role} is no longer bound to {organizations(count)}, and {access}.")
