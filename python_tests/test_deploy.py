@@ -389,7 +389,7 @@ def test_a_view_whose_model_is_gone_is_told_of_and_dropped_on_request(project, c
     ).fetchall()
     assert left == [("mine",)]
     project.run()
-    assert "no model" not in project.text
+    assert "has no model" not in project.text
 
 
 def test_a_view_that_somebody_reads_is_not_dropped(project, conn):
