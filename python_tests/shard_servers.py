@@ -56,7 +56,12 @@ class ShardServer:
 
     def start(self) -> None:
         """Start it, careless about a crash."""
-        settings = f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off -c jit=off"
+        # the front writes days before months, and the nodes read months before days
+        dates = "SQL,DMY" if self.home.name == "front" else "ISO,MDY"
+        settings = (
+            f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off -c jit=off "
+            f"-c datestyle={dates}"
+        )
         self.program.run(
             "pg_ctl", "-D", self.home / "data", "-w", "-l", self.home / "log", "-o", settings, "start"
         )

@@ -157,7 +157,10 @@ def test_what_a_restore_lost_the_audit_finds_and_a_run_mends(
         assert answers(new.socket_dir, (BOUND,))[BOUND, ""] == [1]
         # a binding whose role is not on this server
         conn.execute(f"drop role {BOUND}")
-        assert f"{BOUND} is bound and is not a role of this server" in copies.job(new.socket_dir, DEPLOYER).output
+        assert (
+            f"{BOUND} is bound and is not a role of this server"
+            in copies.job(new.socket_dir, DEPLOYER).output
+        )
         # nor does a role of its name that somebody else made see what it was bound to, or anything
         conn.execute(f"create role {BOUND} login in role timeback_reader")
         copies.job(new.socket_dir, DEPLOYER)

@@ -23,6 +23,7 @@ import psycopg
 from psycopg import sql
 
 from timeback_analytics.catalog.names import ROAR_SCOPE_SETTING, SCOPE_SETTING, internal_schema
+from timeback_analytics.connection import PSYCOPG_SETTINGS, SESSION_SETTINGS
 from timeback_analytics.errors import MissingDependencyError, TimebackError
 from timeback_analytics.promises import Rule, Suite, quoted
 from timeback_analytics.queries import first_row
@@ -70,13 +71,13 @@ class Checkpoint:
         if roar_scope is None:
             roar_scope = "*" if scope.strip() == "*" else ""
         settings = {
+            **dict(SESSION_SETTINGS),
+            **dict(PSYCOPG_SETTINGS),
             SCOPE_SETTING: scope,
             ROAR_SCOPE_SETTING: roar_scope,
             "default_transaction_read_only": "on",
             # where Great Expectations looks for a dataset; our own queries name the schema
             "search_path": quoted(schema),
-            # as in every session of ours, see connection.SESSION_SETTINGS
-            "jit": "off",
         }
         arguments: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(dsn)
         options = [f"-c {name}={_option(value)}" for name, value in settings.items()]

@@ -14,8 +14,16 @@ SESSION_SETTINGS = (
     ("search_path", SEARCH_PATH),
     # where PostgreSQL has LLVM it compiles expensive plans, for which it takes a second or two with our views
     ("jit", "off"),
+    # PostgreSQL's default: under `serializable`, the sessions of one deploy cancel one another
+    ("default_transaction_isolation", "read committed"),
 )
-"""What is set in every session of ours, dbt's among them."""
+"""What is set in every session of ours, dbt's among them, whatever the role or the database says."""
+PSYCOPG_SETTINGS = (
+    # the only forms that psycopg reads
+    ("datestyle", "ISO"),
+    ("intervalstyle", "postgres"),
+)
+"""What is set in the sessions of ours that are not dbt's as well."""
 
 
 def operational_schema(target: str) -> str:
@@ -65,7 +73,7 @@ def connection_string(target: str, *, dbname: str | None = None, user: str | Non
 def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
     """Connect to the target's database; see connection_string for what that is.
 
-    The session has SESSION_SETTINGS.
+    The session is settled, see settle_session.
 
     Raises:
         TimebackError: the target is unknown, or its server cannot be reached or refuses.
@@ -84,11 +92,16 @@ def connect(target: str, *, autocommit: bool = False) -> psycopg.Connection:
 
 
 def settle_session(conn: psycopg.Connection) -> None:
-    """Set SESSION_SETTINGS in a new session, whatever its role or its database says.
+    """Set SESSION_SETTINGS and PSYCOPG_SETTINGS in a new session.
 
     Not in the connection string, where PGOPTIONS would be lost and PgBouncer would refuse it.
     """
-    conn.execute("; ".join(f"set {name} = {value}" for name, value in SESSION_SETTINGS))
+    names, values = zip(*SESSION_SETTINGS, *PSYCOPG_SETTINGS, strict=True)
+    conn.execute(
+        "select pg_catalog.set_config(name, value, false)"
+        " from pg_catalog.unnest(%s::pg_catalog.text[], %s::pg_catalog.text[]) as wanted (name, value)",
+        [list(names), list(values)],
+    )
     if not conn.autocommit:
         # a later rollback would take it back
         conn.commit()

@@ -46,6 +46,6 @@ def _settle(handle: Any) -> None:
         cursor.execute(f"select {found}")
         for (name, wanted), setting in zip(SETTINGS, cursor.fetchone(), strict=True):
             if setting != wanted:
-                cursor.execute(f"set {name} = {wanted}")
+                cursor.execute("select pg_catalog.set_config(%s, %s, false)", [name, wanted])
     # so that no rollback of dbt's takes it back
     handle.commit()

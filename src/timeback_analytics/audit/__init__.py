@@ -15,6 +15,7 @@ from timeback_analytics.audit.persons import documented_columns
 from timeback_analytics.audit.rules import RULES
 from timeback_analytics.catalog.names import READER, bi_schema, internal_schema, metrics_schema
 from timeback_analytics.catalog.scopes import scopes
+from timeback_analytics.connection import SEARCH_PATH
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.queries import first_row
 from timeback_analytics.voiding_rights import query_for
@@ -69,7 +70,7 @@ def find_breaches(
     with conn.transaction():
         # so that names are shown with their schemas, and objects in public cannot interfere
         previous_path = first_row(conn.execute("show search_path"))[0]
-        conn.execute("set local search_path = pg_catalog, pg_temp")
+        conn.execute("select set_config('search_path', %s, true)", [SEARCH_PATH])
         for rule in RULES:
             rows = (
                 conn.execute((COMMON + rule.query).replace("{internal}", internal), values).fetchall()

@@ -120,8 +120,11 @@ def _copy(
     with (
         source_conn.cursor() as reading,
         goal_conn.cursor() as writing,
-        reading.copy(sql.SQL("copy (select {} from {}) to stdout").format(names, source)) as out,
-        writing.copy(sql.SQL("copy {} ({}) from stdin").format(table, names)) as into,
+        reading.copy(
+            # as text, numbers and times would depend on how each side writes them
+            sql.SQL("copy (select {} from {}) to stdout (format binary)").format(names, source)
+        ) as out,
+        writing.copy(sql.SQL("copy {} ({}) from stdin (format binary)").format(table, names)) as into,
     ):
         for block in out:
             into.write(block)
