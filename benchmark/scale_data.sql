@@ -191,7 +191,7 @@ from insights_insight
 inner join insights_config on insights_insight.insight_type_id = insights_config.insight_type_id and insights_config.requires_review;
 
 insert into insights_recommendation (id, user_id, type, source, source_reference_id, title, visibility, content, generated_at, delivered_at, feedback_sentiment, feedback_text, feedback_at)
-select md5('recommendation' || student || '/' || week)::uuid, md5('student' || student)::uuid, 'habit', 'insights', null, 'Week ' || week, case when week < 2 then 'student' else 'staff' end, 'Read each question twice', timestamptz '2025-09-08Z' + week * interval '7 days', timestamptz '2025-09-08 12:00Z' + week * interval '7 days', case student % 3 when 0 then 'positive' when 1 then 'negative' end, null, null
+select md5('recommendation' || student || '/' || week)::uuid, md5('student' || student)::uuid, 'habit', 'insights', null, 'Week ' || week, case when week < 2 then 'student' else 'internal' end, 'Read each question twice', timestamptz '2025-09-08Z' + week * interval '7 days', timestamptz '2025-09-08 12:00Z' + week * interval '7 days', case student % 3 when 0 then 'POSITIVE' when 1 then 'NEGATIVE' end, null, null
 from generate_series(0, 2) as week, generate_series(1, :students) as student;
 
 -- an entry for every fifth attempt, of the attempt's own event

@@ -187,7 +187,7 @@ def test_under_eight_readers_nobody_meets_an_error_and_all_is_as_it_was(
         while readers.answers < seen + 20 and not readers.errors:
             pass
     assert readers.errors == [] and readers.empty == []
-    assert bool(done.taken_away) == (kind in IN_THE_WAY)
+    assert bool(done.dropped) == (kind in IN_THE_WAY)
     assert state(conn) == before
     # views follow the table that has the name now
     (owners,) = conn.execute("select count(*) from analytics.visits").fetchone()
@@ -228,7 +228,7 @@ def test_a_dry_run_and_a_plan_change_nothing_and_the_plan_is_plain_sql(
     before = state(conn)
     one = migration(conn, RETYPE)
     done = one.run(dry_run=True)
-    names = {dependent.label for dependent in done.taken_away}
+    names = {dependent.label for dependent in done.dropped}
     assert names == {
         "analytics_internal.stg_person",
         "analytics.people",
@@ -301,10 +301,10 @@ def test_around_a_command_what_was_there_comes_back(conn: psycopg.Connection, tm
     before = state(conn)
     one = migration(conn, "")
     kept: list[str] = []
-    taken = one.take_away(kept.append)
+    taken = one.drop_dependents(kept.append)
     assert not conn.execute("select to_regclass('analytics.people')").fetchone()[0]
     assert 'create view "analytics"."people"' in kept[0]
-    assert one.put_back(taken) == []
+    assert one.recreate(taken) == []
     assert state(conn) == before
 
 
@@ -356,15 +356,21 @@ def test_the_commands(small: SmallProject, tmp_path: Path) -> None:
     file = tmp_path / "migration.sql"
     file.write_text("alter table operational.thing alter column name type varchar(30);")
     done = CliRunner().invoke(main, ["migrate", "--sql", str(file)])
-    assert done.exit_code == 0 and "2 views were in the way" in done.output, done.output
+    assert (
+        done.exit_code == 0
+        and "were in the way, and were dropped and recreated as they were: 2." in done.output
+    ), done.output
     file.write_text("alter table operational.thing rename column name to called;")
     done = CliRunner().invoke(main, ["migrate", "--sql", str(file)])
     assert done.exit_code == 1 and "column name is missing" in done.output, done.output
     told = CliRunner().invoke(main, ["release", "thing", "--column", "name"])
-    assert "stand 2 views; directly: analytics_internal.int_thing" in told.output
+    assert "column name of operational.thing: 2; directly: analytics_internal.int_thing" in told.output
     assert "Datasets: things" in told.output
     assert "Nothing depends on" in CliRunner().invoke(main, ["release", "thing", "--column", "spare"]).output
     assert "has no column" in CliRunner().invoke(main, ["release", "thing", "--column", "nope"]).output
+    # an option that is not known is not a command to run
+    unknown = CliRunner().invoke(main, ["migrate", "--sql", str(file), "--yes"])
+    assert unknown.exit_code == 2 and "No such option" in unknown.output, unknown.output
     failing = CliRunner().invoke(main, ["migrate", "--", sys.executable, "-c", "raise SystemExit(7)"])
     assert failing.exit_code == 7 and "the views are back" in failing.output, failing.output
     # the next deploy finds the catalog as it left it, columns of no other type among it
@@ -376,9 +382,9 @@ def test_a_source_of_another_name_is_what_the_catalog_reads(conn: psycopg.Connec
     one = migration(
         conn, "do $$ begin execute 'alter table ops.per' || 'son alter name type varchar(50)'; end $$;"
     )
-    assert {dependent.schema for dependent in one.run().taken_away} == {
+    assert {dependent.schema for dependent in one.run().dropped} == {
         "analytics",
         "analytics_internal",
         "reporting",
     }
-    assert replace(one, statements="select 1").run().taken_away == ()
+    assert replace(one, statements="select 1").run().dropped == ()

@@ -15,8 +15,10 @@ from attacks.suite import ATTACKS
 from attacks.world import BOUND, World, let_in, make_all, report, with_some_guesses
 from expectation.run import Run
 from older_server import OlderServer
+from timeback_analytics.checkpoint import Checkpoint
 from timeback_analytics.demo import build_demo
 from timeback_analytics.operational import table_names
+from timeback_analytics.promises import suites
 from timeback_analytics.server import EmbeddedServer
 
 pytestmark = pytest.mark.takes_long
@@ -92,6 +94,23 @@ def test_email_is_citext_there_and_text_here(
                 ).fetchone()[0]
             )
     assert kinds == ["citext", "text"]
+
+
+@pytest.mark.parametrize("dataset", ["guides", "students"])
+def test_the_check_knows_citext(
+    older_server: OlderServer, older_catalog: str, manifest: dict[str, Any], dataset: str
+) -> None:
+    """Its type is in a schema that the check's own sessions do not look into."""
+    checkpoint = Checkpoint(older_server.dsn(older_catalog), "analytics", "*")
+    try:
+        (suite,) = [suite for suite in suites(manifest, "analytics") if suite.dataset == dataset]
+        outcomes = checkpoint.run(suite)
+    finally:
+        checkpoint.close()
+    assert {"columns", "types", "unique"} <= {outcome.rule.name for outcome in outcomes}
+    # a warning may well be broken, by the demo's own rows
+    broken = [outcome for outcome in outcomes if not outcome.passed]
+    assert [outcome for outcome in broken if outcome.error or not outcome.rule.is_warning] == []
 
 
 @pytest.mark.parametrize("who", ["nobody", "one school", "two schools", "everybody"])

@@ -38,12 +38,16 @@ def plan_of(seed: int) -> str:
 
 
 def session_settings(seed: int) -> dict[str, str]:
-    """Session settings that must not change any row: zones, and how dates and intervals are written."""
+    """Session settings that must not change any row: zones, how dates are written, what a string means."""
     chance = random.Random(f"session settings {seed}")
     return {
         "timezone": chance.choice(("UTC", "Pacific/Kiritimati", "America/Anchorage", "Asia/Kathmandu")),
         "datestyle": chance.choice(("ISO, MDY", "SQL, DMY", "German", "Postgres, MDY")),
         "intervalstyle": chance.choice(("postgres", "iso_8601", "sql_standard", "postgres_verbose")),
+        "standard_conforming_strings": chance.choice(("on", "off")),
+        "transform_null_equals": chance.choice(("on", "off")),
+        "quote_all_identifiers": chance.choice(("on", "off")),
+        "plpgsql.variable_conflict": chance.choice(("error", "use_variable", "use_column")),
     }
 
 

@@ -120,7 +120,14 @@ class Checkpoint:
     def _great_expectations_context(self, arguments: Mapping[str, Any]) -> tuple[Any, Any]:
         """A context that leaves nothing behind, and its data source."""
         from great_expectations.data_context.types.base import ProgressBarsConfig
+        from sqlalchemy.dialects.postgresql import CITEXT
+        from sqlalchemy.dialects.postgresql.base import PGDialect
 
+        # SQLAlchemy knows citext by its bare name only; PostgreSQL shows it with its schema, outside the path
+        for (shown,) in self._conn.execute(
+            "select format_type(oid, null) from pg_type where typname = 'citext'"
+        ).fetchall():
+            PGDialect.ischema_names.setdefault(shown.lower(), CITEXT)
         context = self._gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         with warnings.catch_warnings():

@@ -16,12 +16,17 @@ SESSION_SETTINGS = (
     ("jit", "off"),
     # PostgreSQL's default: under `serializable`, the sessions of one deploy cancel one another
     ("default_transaction_isolation", "read committed"),
+    # what a string with a backslash is, and how names are shown: our queries go by PostgreSQL's defaults
+    ("standard_conforming_strings", "on"),
+    ("quote_all_identifiers", "off"),
 )
 """What is set in every session of ours, dbt's among them, whatever the role or the database says."""
 PSYCOPG_SETTINGS = (
-    # the only forms that psycopg reads
+    # the only forms in which psycopg reads times
     ("datestyle", "ISO"),
     ("intervalstyle", "postgres"),
+    # of a database in SQL_ASCII, psycopg would give every text as bytes
+    ("client_encoding", "UTF8"),
 )
 """What is set in the sessions of ours that are not dbt's as well."""
 
@@ -96,12 +101,9 @@ def settle_session(conn: psycopg.Connection) -> None:
 
     Not in the connection string, where PGOPTIONS would be lost and PgBouncer would refuse it.
     """
-    names, values = zip(*SESSION_SETTINGS, *PSYCOPG_SETTINGS, strict=True)
-    conn.execute(
-        "select pg_catalog.set_config(name, value, false)"
-        " from pg_catalog.unnest(%s::pg_catalog.text[], %s::pg_catalog.text[]) as wanted (name, value)",
-        [list(names), list(values)],
-    )
+    wanted = dict((*SESSION_SETTINGS, *PSYCOPG_SETTINGS))
+    settings = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(wanted))
+    conn.execute(f"select {settings}", [text for setting in wanted.items() for text in setting])
     if not conn.autocommit:
         # a later rollback would take it back
         conn.commit()

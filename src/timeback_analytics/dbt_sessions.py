@@ -41,6 +41,8 @@ def settle_sessions_of_dbt() -> None:
 
 def _settle(handle: Any) -> None:
     """A session that has a setting already, by its role, is left alone: a pooler may lend it to others."""
+    if handle.encoding != "UTF8":
+        handle.set_client_encoding("UTF8")
     with handle.cursor() as cursor:
         found = ", ".join(f"pg_catalog.current_setting('{name}')" for name, _ in SETTINGS)
         cursor.execute(f"select {found}")

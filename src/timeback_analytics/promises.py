@@ -139,7 +139,8 @@ class _RuleWriter:
             "select name, data_type as documented, format_type(atttypid, null) as found"
             f" from {documented} join pg_attribute on attname = name"
             f" where attrelid = {relation} and atttypid is distinct from to_regtype(data_type)"
-            " and not (data_type = 'citext' and atttypid = 'text'::regtype)",
+            " and not (data_type = 'citext' and atttypid in (select oid from pg_type where typname"
+            " in ('citext', 'text')))",
         )
 
     def guard(self, manifest: Mapping[str, Any]) -> Iterable[Rule]:

@@ -23,7 +23,6 @@ from timeback_analytics.project import project_root, state_dir
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True},
     epilog="""\b
 Examples:
   timeback migrate --sql 0042_longer_names.sql --target server --dry-run
@@ -43,7 +42,7 @@ Examples:
     type=click.FloatRange(min=0),
     default=60.0,
     show_default=True,
-    help="For so long a lock that somebody holds is tried for.",
+    help="How long to try for a lock that somebody else holds.",
 )
 @click.option(
     "--vars", "variables", envvar="TIMEBACK_VARS", default="{}", help="dbt's variables, as for dbt."
@@ -62,7 +61,7 @@ def command(
 ) -> None:
     """Run a migration of the operational tables, under the views that depend on them.
 
-    Views that are in its way, those of others too, are taken away and put back as they were, with owners,
+    Views that are in its way, other people's too, are dropped and recreated as they were, with owners,
     grants and comments; then the sources are checked. All of it is one transaction: people go on reading,
     and if anything goes wrong, everything is as it was.
 
@@ -116,15 +115,15 @@ def _no_job(target: str, schema: str) -> Iterator[None]:
 
 
 def _say(done: Done, ours: set[str], dry_run: bool) -> None:
-    if done.taken_away:
-        others = [one.label for one in done.taken_away if one.schema not in ours]
+    if done.dropped:
+        others = [one.label for one in done.dropped if one.schema not in ours]
         click.echo(
-            f"{len(done.taken_away)} views were in the way, taken away and put back as they were"
-            + (f", of others: {', '.join(others)}" if others else "")
+            f"Views that were in the way, and were dropped and recreated as they were: {len(done.dropped)}"
+            + (f"; not ours: {', '.join(others)}" if others else "")
             + "."
         )
     else:
-        click.echo("Nothing stood in its way.")
+        click.echo("Nothing was in the way.")
     for note in done.notes:
         click.echo(note)
     tries = f", at the {done.attempts}. try for a lock" if done.attempts > 1 else ""
@@ -135,19 +134,19 @@ def _say(done: Done, ours: set[str], dry_run: bool) -> None:
 
 
 def _around(migration: Migration, command_line: Sequence[str]) -> None:
-    kept = state_dir() / f"put_back_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"
+    kept = state_dir() / f"recreate_{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sql"
 
     def keep(text: str) -> None:
         kept.write_text(f"begin;\n{text}commit;\n", encoding="utf-8")
 
-    taken = migration.take_away(keep)
-    click.echo(f"{len(taken)} views are taken away until {command_line[0]} is done; {kept} holds them.")
+    dropped = migration.drop_dependents(keep)
+    click.echo(f"Views dropped until {command_line[0]} is done: {len(dropped)}; {kept} holds them.")
     try:
         code = subprocess.run(command_line, check=False).returncode
     except OSError as error:
         click.echo(f"{command_line[0]} cannot be run: {error.strerror}.", err=True)
         code = 127
-    problems = _put_back(migration, taken, kept)
+    problems = _recreate(migration, dropped, kept)
     if problems:
         click.echo("The views are back, but the sources are not what the catalog reads:", err=True)
         for problem in problems:
@@ -156,12 +155,12 @@ def _around(migration: Migration, command_line: Sequence[str]) -> None:
         click.echo(f"{command_line[0]} ended with {code}; the views are back.", err=True)
     if code or problems:
         sys.exit(code or 1)
-    click.echo(f"{len(taken)} views are back as they were; the sources are what the catalog reads.")
+    click.echo(f"Views that are back as they were: {len(dropped)}; the sources are what the catalog reads.")
 
 
-def _put_back(migration: Migration, taken: Sequence[Dependent], kept: Path) -> list[str]:
+def _recreate(migration: Migration, dropped: Sequence[Dependent], kept: Path) -> list[str]:
     try:
-        problems = migration.put_back(taken)
+        problems = migration.recreate(dropped)
     except TimebackError as error:
         reason = str(error).removesuffix(" Everything is as it was.")
         raise TimebackError(

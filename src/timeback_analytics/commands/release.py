@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import click
-from psycopg import sql
 
 from timeback_analytics.catalog.names import our_schemas
 from timeback_analytics.commands._options import schema_option, target_option
@@ -23,7 +22,7 @@ from timeback_analytics.migrate.dependents import Dependent, dependents_of, oids
 def command(table: str, column: str | None, source_schema: str | None, target: str, schema: str) -> None:
     """Say what depends on the operational table TABLE: views of this catalog, and others'.
 
-    Nothing is changed. `timeback migrate` takes it away for a migration and puts it back.
+    Nothing is changed. `timeback migrate` drops it for a migration and recreates it.
     """
     place = (source_schema or operational_schema(target), table)
     with connect(target, autocommit=True) as conn:
@@ -45,21 +44,23 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
             direct = {view: read for view, read in direct.items() if number[0] in read}
         part = dependents.part(direct)
         ours = our_schemas(schema)
-        name = sql.Identifier(*place).as_string(conn)
+    name = ".".join(place)
     what = f"column {column} of {name}" if column else name
     if not part.objects:
         click.echo(f"Nothing depends on {what}: it can be changed as it is.")
         return
-    click.echo(f"On {what} stand {len(part.objects)} views; directly: {_labels(part.objects, direct)}.")
+    click.echo(
+        f"Views that depend on {what}: {len(part.objects)}; directly: {_labels(part.objects, direct)}."
+    )
     published = [one.name for one in part.objects if one.schema == schema]
     if published:
         click.echo(f"\nDatasets: {', '.join(sorted(published))}.")
     others = [one for one in part.objects if one.schema not in ours]
     if others:
-        click.echo("\nOf others: " + ", ".join(f"{one.label} (of {one.owner})" for one in others) + ".")
+        click.echo("\nOther people's: " + ", ".join(f"{one.label} (of {one.owner})" for one in others) + ".")
     if part.obstacles:
-        click.echo(f"\nNot to be put back by itself: {', '.join(part.obstacles)}.")
-    click.echo("\nTo change it: timeback migrate --sql FILE takes away what is in the way, and puts it back.")
+        click.echo(f"\nCannot be recreated automatically: {', '.join(part.obstacles)}.")
+    click.echo("\nTo change it: timeback migrate --sql FILE drops what is in the way, and recreates it.")
 
 
 def _labels(objects: tuple[Dependent, ...], direct: Mapping[int, set[int]]) -> str:

@@ -1,6 +1,6 @@
 """What depends on tables: views and materialized views, as they are and how to make them again.
 
-Everything is read from the database's own catalog, not from the project: what is put back is what was
+Everything is read from the database's own catalog, not from the project: what is recreated is what was
 there, of others too, and where somebody altered it by hand.
 """
 
@@ -62,7 +62,7 @@ class Dependent:
 
     @property
     def lasting(self) -> tuple[object, ...]:
-        """What must be as it was when it was put back."""
+        """What must be as it was after it was recreated."""
         grants = tuple(sorted(self.grants, key=repr))
         kept = (self.kind, self.owner, tuple(sorted(self.options)), self.columns, grants)
         return (*kept, self.comments, self.defaults, self.additions)
@@ -252,7 +252,7 @@ def read_objects(conn: psycopg.Connection, oids: Sequence[int]) -> tuple[Depende
     return tuple(found[oid] for oid in oids if oid in found)
 
 
-def check_may_put_back(conn: psycopg.Connection, dependents: Dependents) -> None:
+def check_may_recreate(conn: psycopg.Connection, dependents: Dependents) -> None:
     """See beforehand whether this role may take everything away and make it again.
 
     Raises:
@@ -274,7 +274,7 @@ def check_may_put_back(conn: psycopg.Connection, dependents: Dependents) -> None
         theirs = [one.label for one in dependents.objects if one.owner in foreign]
         (role,) = first_row(conn.execute("select current_user"))
         raise TimebackError(
-            f"{', '.join(theirs[:10])}{' and more' if len(theirs) > 10 else ''} must be taken away and put "
-            f"back, and {role} is not a member of {', '.join(foreign)}, the owner of that. "
+            f"{', '.join(theirs[:10])}{' and more' if len(theirs) > 10 else ''} must be dropped and "
+            f"recreated, and {role} is not a member of {', '.join(foreign)}, the owner of that. "
             "Run this as an administrator."
         )

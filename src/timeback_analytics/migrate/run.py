@@ -15,7 +15,7 @@ from timeback_analytics.errors import TimebackError
 from timeback_analytics.migrate.dependents import (
     Dependent,
     Dependents,
-    check_may_put_back,
+    check_may_recreate,
     dependents_of,
     oids_of,
     read_objects,
@@ -42,13 +42,13 @@ class Done:
     """What a migration did.
 
     Attributes:
-        taken_away: the views that were taken away and put back; empty where nothing stood in the way.
+        dropped: the views that were dropped and recreated; empty where nothing was in the way.
         notes: sentences for the user.
         seconds: how long the transaction took that succeeded.
         attempts: how often it was begun, since somebody held a lock.
     """
 
-    taken_away: Sequence[Dependent] = ()
+    dropped: Sequence[Dependent] = ()
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     attempts: int = 0
@@ -104,30 +104,30 @@ class Migration:
         """
         return self._in_transaction(self._migrate, dry_run=dry_run)
 
-    def take_away(self, keep: Callable[[str], None]) -> tuple[Dependent, ...]:
-        """Take away all that depends on the sources, for a command that migrates in a session of its own.
+    def drop_dependents(self, keep: Callable[[str], None]) -> tuple[Dependent, ...]:
+        """Drop all that depends on the sources, for a command that migrates in a session of its own.
 
         Args:
-            keep: is handed the SQL that puts it back, before anything is taken away.
+            keep: is handed the SQL that recreates it, before anything is dropped.
 
         Raises:
-            TimebackError: nothing was taken away, and why.
+            TimebackError: nothing was dropped, and why.
         """
 
         def work() -> Done:
             state = self._look()
-            check_may_put_back(self.conn, state.dependents)
-            keep(self._as_text(self._puts_back(state.dependents.objects)))
+            check_may_recreate(self.conn, state.dependents)
+            keep(self._as_text(self._recreating(state.dependents.objects)))
             self._drop(state.dependents.objects)
             return Done(state.dependents.objects)
 
-        return tuple(self._in_transaction(work).taken_away)
+        return tuple(self._in_transaction(work).dropped)
 
-    def put_back(self, objects: Sequence[Dependent]) -> list[str]:
-        """Put back what take_away took; gives what is not as the catalog reads it, a line each.
+    def recreate(self, objects: Sequence[Dependent]) -> list[str]:
+        """Recreate what drop_dependents dropped; gives what is not as the catalog reads it, a line each.
 
         Raises:
-            TimebackError: nothing was put back, and why.
+            TimebackError: nothing was recreated, and why.
         """
 
         def work() -> Done:
@@ -148,7 +148,7 @@ class Migration:
                 sql.SQL("set local search_path = {}").format(sql.SQL(path)),
             ]
             before = self._as_text(lines)
-            after = self._as_text(self._puts_back(part.objects))
+            after = self._as_text(self._recreating(part.objects))
         migration = self.statements.strip().rstrip(";")
         return (
             f"begin;\nset local lock_timeout = '{LOCK_WAIT}';\n\n-- what stands in the way\n{before}\n"
@@ -208,7 +208,7 @@ class Migration:
 
     def _migrate_without(self, objects: Sequence[Dependent], state: _State) -> None:
         """Run it while these are away."""
-        check_may_put_back(self.conn, replace(state.dependents, objects=tuple(objects)))
+        check_may_recreate(self.conn, replace(state.dependents, objects=tuple(objects)))
         self._drop(objects)
         self._run_statements(state.path)
         self._after_statements()
@@ -269,7 +269,7 @@ class Migration:
 
     def _create(self, objects: Sequence[Dependent]) -> None:
         """Make them again, and see that each is as it was."""
-        for statement in self._puts_back(objects):
+        for statement in self._recreating(objects):
             try:
                 self.conn.execute(statement)
             except psycopg.Error as error:
@@ -277,8 +277,7 @@ class Migration:
                     raise
                 what = statement.as_string(self.conn).split(" (")[0].splitlines()[0]
                 raise TimebackError(
-                    f"What was taken away cannot be put back ({what}): {_told(error)}. "
-                    "Everything is as it was."
+                    f"What was dropped cannot be recreated ({what}): {_told(error)}. Everything is as it was."
                 ) from error
         oids = oids_of(self.conn, ((one.schema, one.name) for one in objects))
         new = {(one.schema, one.name): one for one in read_objects(self.conn, list(oids.values()))}
@@ -289,7 +288,7 @@ class Migration:
                 "Everything is as it was."
             )
 
-    def _puts_back(self, objects: Sequence[Dependent]) -> list[sql.Composed]:
+    def _recreating(self, objects: Sequence[Dependent]) -> list[sql.Composed]:
         (role,) = first_row(self.conn.execute("select current_user"))
         given = [
             name
