@@ -179,8 +179,8 @@ def test_an_event_that_leaves_one_of_its_attempts(modes: StoredRefreshes, conn: 
         add_attempt(conn, f"a{number}", f"r{number}")
     conn.execute(
         """insert into caliper_event (id, type, action, generated_id, object_id, session_id, event_time)
-        select 'e' || n, 'Event', 'Used', 'a' || n, 'a' || (n + 1), 's', now()
-        from generate_series(0, 38) as n"""
+        select 'e' || n, 'Event', 'Used', 'a' || 2 * n, 'a' || (2 * n + 1), 's', now()
+        from generate_series(0, 19) as n"""
     )
     modes.refresh(conn)
     conn.execute("update caliper_event set object_id = 'a30' where id = 'e1'")

@@ -64,4 +64,4 @@ def command(table: str, column: str | None, source_schema: str | None, target: s
 
 
 def _labels(objects: tuple[Dependent, ...], direct: Mapping[int, set[int]]) -> str:
-    return ", ".join(one.label for one in objects if one.oid in direct)
+    return ", ".join(sorted(one.label for one in objects if one.oid in direct))
