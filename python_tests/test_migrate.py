@@ -1,5 +1,6 @@
 """Migrations of the operational tables under a deployed catalog: what readers notice, and what stays."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from small_project import SmallProject
 from soak.readers import Readers
 from timeback_analytics.cli import main
 from timeback_analytics.errors import TimebackError
+from timeback_analytics.job.lock import JobLock
 from timeback_analytics.migrate.dependents import dependents_of, oids_of
 from timeback_analytics.migrate.run import Migration
 from timeback_analytics.migrate.sources import Sources, read_sources
@@ -375,6 +377,66 @@ def test_the_commands(small: SmallProject, tmp_path: Path) -> None:
     assert failing.exit_code == 7 and "the views are back" in failing.output, failing.output
     # the next deploy finds the catalog as it left it, columns of no other type among it
     assert set(small.run()) == {"int_caller_scope", "int_thing", "things"}
+
+
+def test_a_migration_runs_under_the_settings_of_its_database(
+    small: SmallProject, embedded_server: EmbeddedServer, tmp_path: Path
+) -> None:
+    """Names without a schema, and strings and dates as the database reads them: not as our sessions do."""
+    file = tmp_path / "migration.sql"
+    file.write_text(
+        r"""alter table thing alter column name type varchar(30);
+        update thing set name = 'a\\b ' || '2026-03-02'::date, seen_at = '02/03/2026 00:00Z';"""
+    )
+    database = os.environ["TIMEBACK_EMBEDDED_DATABASE"]
+    with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
+        for setting in ("search_path = operational", "standard_conforming_strings = off"):
+            conn.execute(f"alter database {database} set {setting}")
+        conn.execute(f"alter database {database} set datestyle = 'SQL, DMY'")
+        plan = CliRunner().invoke(main, ["migrate", "--sql", str(file), "--plan"])
+        assert "set local search_path = operational;" in plan.output, plan.output
+        done = CliRunner().invoke(main, ["migrate", "--sql", str(file)])
+        assert done.exit_code == 0 and "recreated as they were: 2." in done.output, done.output
+        assert conn.execute(
+            "select name, seen_at at time zone 'UTC' = '2026-03-02' from operational.thing"
+        ).fetchone() == (r"a\b 02/03/2026", True)
+
+
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_an_administrator_migrates_under_the_catalog_of_who_deploys(
+    small: SmallProject, embedded_server: EmbeddedServer, tmp_path: Path, has_lock: bool
+) -> None:
+    """Whoever deploys can take the lock of jobs afterwards; while a job has it, nobody migrates."""
+    file = tmp_path / "migration.sql"
+    file.write_text("alter table operational.thing alter column name type varchar(30);")
+    command = ["migrate", "--sql", str(file)]
+    database, deployer = os.environ["TIMEBACK_EMBEDDED_DATABASE"], "migrate_deployer"
+    with psycopg.connect(embedded_server.dsn(database), autocommit=True) as conn:
+        conn.execute(f"create role {deployer} login")
+        try:
+            conn.execute(f"grant usage on schema operational to {deployer}")
+            conn.execute(f"grant select on operational.thing to {deployer}")
+            for schema in ("analytics", "analytics_internal"):
+                conn.execute(f"alter schema {schema} owner to {deployer}")
+            if has_lock:
+                conn.execute("create table analytics_internal.job_lock ()")
+            for (relation,) in conn.execute(
+                """select oid::regclass::text from pg_class
+                where relnamespace::regnamespace::text ~ '^analytics' and relkind in ('r', 'v')"""
+            ).fetchall():
+                conn.execute(f"alter table {relation} owner to {deployer}")
+            done = CliRunner().invoke(main, command)
+            assert done.exit_code == 0 and "recreated as they were: 2." in done.output, done.output
+            lock = JobLock(lambda: embedded_server.dsn(database, deployer), "analytics", lambda: None)
+            lock.acquire()
+            try:
+                refused = CliRunner().invoke(main, command)
+                assert refused.exit_code == 1 and "Another job runs" in refused.output, refused.output
+            finally:
+                lock.release()
+        finally:
+            conn.execute(f"drop owned by {deployer} cascade")
+            conn.execute(f"drop role {deployer}")
 
 
 def test_a_source_of_another_name_is_what_the_catalog_reads(conn: psycopg.Connection) -> None:

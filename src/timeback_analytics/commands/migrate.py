@@ -10,16 +10,18 @@ from typing import Any
 
 import click
 import yaml
+from psycopg import sql
 
 from timeback_analytics.catalog.names import internal_schema, our_schemas
 from timeback_analytics.commands._options import schema_option, target_option
 from timeback_analytics.connection import connect, connection_string
 from timeback_analytics.errors import TimebackError
-from timeback_analytics.job.lock import JobLock
+from timeback_analytics.job.lock import LOCK_TABLE, JobLock
 from timeback_analytics.migrate.dependents import Dependent
 from timeback_analytics.migrate.run import Done, Migration
 from timeback_analytics.migrate.sources import read_sources
 from timeback_analytics.project import project_root, state_dir
+from timeback_analytics.queries import first_row
 
 
 @click.command(
@@ -105,8 +107,27 @@ def _variables(text: str) -> Mapping[str, Any]:
 
 @contextmanager
 def _no_job(target: str, schema: str) -> Iterator[None]:
-    """Keep scheduled jobs out meanwhile."""
-    lock = JobLock(lambda: connection_string(target), schema, lambda: None)
+    """Keep scheduled jobs out meanwhile.
+
+    Where no job has run yet, an administrator makes no lock that the role which deploys could not take.
+    """
+    internal = internal_schema(schema)
+    with connect(target) as conn:
+        is_there, is_own = first_row(
+            conn.execute(
+                """select
+                    to_regclass(%s) is not null,
+                    exists (
+                        select from pg_catalog.pg_namespace
+                        where nspname = %s and pg_get_userbyid(nspowner) = current_user
+                    )""",
+                [sql.Identifier(internal, LOCK_TABLE).as_string(conn), internal],
+            )
+        )
+    if not is_there and not is_own:
+        yield
+        return
+    lock = JobLock(lambda: connection_string(target), schema, lambda: None, is_of_anybody=True)
     lock.acquire()
     try:
         yield

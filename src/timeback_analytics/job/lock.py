@@ -105,12 +105,22 @@ class JobLock:
         dsn: gives libpq's connection string; may start a server, and may raise TimebackError.
         schema: the published schema.
         on_loss: called once, in the thread, when the session or its lock is gone.
+        is_of_anybody: whether the table may belong to a role that this one is no member of, as where an
+            administrator migrates under somebody else's catalog.
     """
 
-    def __init__(self, dsn: Callable[[], str], schema: str, on_loss: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        dsn: Callable[[], str],
+        schema: str,
+        on_loss: Callable[[], None],
+        *,
+        is_of_anybody: bool = False,
+    ) -> None:
         self._dsn = dsn
         self._schema = schema
         self._on_loss = on_loss
+        self._is_of_anybody = is_of_anybody
         self._table = sql.Identifier(f"{schema}_internal", LOCK_TABLE)
         self._conn: psycopg.Connection | None = None
         self._timeouts: dict[str, str] = {}
@@ -213,6 +223,8 @@ class JobLock:
                 f"{error.diag.message_primary}. Let the job connect as the role that deploys; "
                 "docs/security.md has the rights that it needs."
             ) from error
+        if self._is_of_anybody:
+            return
         owners = conn.execute(
             _OWNERS_NOT_TRUSTED, [schema.as_string(conn), self._table.as_string(conn)]
         ).fetchall()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import sql
 
+from timeback_analytics.connection import PSYCOPG_SETTINGS, SESSION_SETTINGS
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.migrate.dependents import (
     Dependent,
@@ -27,6 +28,10 @@ LOCK_WAIT = "200ms"
 """How long a lock is waited for at a time. Less than deadlock_timeout (1 s), so that of two who wait for each
 other it is the migration that steps back, and never a reader who gets an error."""
 
+# what a migration may go by, such as where names are looked for and what a backslash in a string is
+_SETTINGS = {
+    name: value for name, value in (*SESSION_SETTINGS, *PSYCOPG_SETTINGS) if name != "client_encoding"
+}
 _IN_THE_WAY = (psycopg.errors.DependentObjectsStillExist, psycopg.errors.FeatureNotSupported)
 # a table in another one's place: views would stay on the old one
 _SWAPS = re.compile(r"\b(rename\s+to|set\s+schema)\b", re.IGNORECASE)
@@ -59,7 +64,6 @@ class _State:
     """The database before the migration.
 
     Attributes:
-        path: the session's search_path.
         tables: {(schema, name): oid} of the sources.
         dependents: all that depends on them.
         problems: what was not as the catalog reads it already.
@@ -67,7 +71,6 @@ class _State:
         types: {view: its columns' types}.
     """
 
-    path: str
     tables: dict[tuple[str, str], int]
     dependents: Dependents
     problems: set[_Problem]
@@ -140,7 +143,7 @@ class Migration:
     def plan(self) -> str:
         """All of it as plain SQL, for somebody without this tool."""
         with self.conn.transaction(force_rollback=True):
-            path = self._current_path()
+            path = self._own_path()
             state = self._look()
             part = state.dependents.part(self._named(state))
             lines = [
@@ -187,7 +190,7 @@ class Migration:
         if not _SWAPS.search(self.statements):
             try:
                 with self.conn.transaction():
-                    self._run_statements(state.path)
+                    self._run_statements()
                     self._after_statements()
                     found = self._left_behind(state)
                     if found:
@@ -210,7 +213,7 @@ class Migration:
         """Run it while these are away."""
         check_may_recreate(self.conn, replace(state.dependents, objects=tuple(objects)))
         self._drop(objects)
-        self._run_statements(state.path)
+        self._run_statements()
         self._after_statements()
         away = {one.oid for one in objects}
         if {one.oid for one in state.dependents.part(self._left_behind(state)).objects} - away:
@@ -226,18 +229,18 @@ class Migration:
         return moved | ({one.oid for one in state.dependents.objects} - there)
 
     def _after_statements(self) -> None:
-        """Undo what the migration may have set for its transaction."""
+        """Undo what the migration may have set for its transaction, and what was set for it."""
         self.conn.execute("reset role")
         self._wait_shortly()
+        for name, value in _SETTINGS.items():
+            self.conn.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
         self.conn.execute("select set_config('search_path', '', true)")
 
     def _look(self) -> _State:
-        path = self._current_path()
         self.conn.execute("select set_config('search_path', '', true)")
         tables = oids_of(self.conn, self.sources.tables.values())
         dependents = dependents_of(self.conn, tables.values())
         return _State(
-            path,
             tables,
             dependents,
             self._problems(dependents.objects),
@@ -254,9 +257,16 @@ class Migration:
         ]
         return named or state.tables.values()
 
-    def _run_statements(self, path: str) -> None:
-        """The migration, in a block of the server's own, which no COMMIT in it can end."""
-        self.conn.execute("select set_config('search_path', %s, true)", [path])
+    def _run_statements(self) -> None:
+        """The migration, in a block of the server's own, which no COMMIT in it can end.
+
+        It runs under the settings that the role and the database have for any session, and not under ours.
+        """
+        self.conn.execute(
+            "select pg_catalog.set_config(name, reset_val, true) from pg_catalog.pg_settings"
+            " where lower(name) = any(%s)",
+            [list(_SETTINGS)],
+        )
         block = "begin execute " + sql.Literal(self.statements).as_string(self.conn) + "; end"
         tag = "$migration$"
         while tag in block:
@@ -369,8 +379,11 @@ class Migration:
             if types != state.types.get(name) and not name.startswith(f"{self.internal}.")
         ]
 
-    def _current_path(self) -> str:
-        return first_row(self.conn.execute("show search_path"))[0]
+    def _own_path(self) -> str:
+        """The search_path of any session of this role in this database."""
+        return first_row(
+            self.conn.execute("select reset_val from pg_catalog.pg_settings where name = 'search_path'")
+        )[0]
 
     def _wait_shortly(self) -> None:
         self.conn.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
