@@ -5,6 +5,7 @@ neither of which the embedded one has: an order that needs code points and does 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -96,18 +97,18 @@ def test_email_is_citext_there_and_text_here(
     assert kinds == ["citext", "text"]
 
 
-@pytest.mark.parametrize("dataset", ["guides", "students"])
 def test_the_check_knows_citext(
-    older_server: OlderServer, older_catalog: str, manifest: dict[str, Any], dataset: str
+    older_server: OlderServer, older_catalog: str, manifest: dict[str, Any]
 ) -> None:
     """Its type is in a schema that the check's own sessions do not look into."""
     checkpoint = Checkpoint(older_server.dsn(older_catalog), "analytics", "*")
     try:
-        (suite,) = [suite for suite in suites(manifest, "analytics") if suite.dataset == dataset]
-        outcomes = checkpoint.run(suite)
+        (suite,) = [suite for suite in suites(manifest, "analytics") if suite.dataset == "students"]
+        rules = tuple(rule for rule in suite.rules if rule.name in ("columns", "types", "unique"))
+        outcomes = checkpoint.run(replace(suite, rules=rules))
     finally:
         checkpoint.close()
-    assert {"columns", "types", "unique"} <= {outcome.rule.name for outcome in outcomes}
+    assert {outcome.rule.name for outcome in outcomes} == {"columns", "types", "unique"}
     # a warning may well be broken, by the demo's own rows
     broken = [outcome for outcome in outcomes if not outcome.passed]
     assert [outcome for outcome in broken if outcome.error or not outcome.rule.is_warning] == []
