@@ -56,12 +56,7 @@ class ShardServer:
 
     def start(self) -> None:
         """Start it, careless about a crash."""
-        # the front writes days before months, and the nodes read months before days
-        dates = "SQL,DMY" if self.home.name == "front" else "ISO,MDY"
-        settings = (
-            f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off -c jit=off "
-            f"-c datestyle={dates}"
-        )
+        settings = f"-c listen_addresses= -c unix_socket_directories={self.home} -c fsync=off -c jit=off"
         self.program.run(
             "pg_ctl", "-D", self.home / "data", "-w", "-l", self.home / "log", "-o", settings, "start"
         )
@@ -109,6 +104,9 @@ def shard_servers(short_tmp: Path) -> Iterator[dict[str, ShardServer]]:
                         sql.Identifier(LOADER), sql.Literal(PASSWORD)
                     )
                 )
+                if name == "front":
+                    # days before months, where the nodes read months before days
+                    connection.execute(f"alter role {DEPLOYER} set datestyle = 'SQL, DMY'")
                 connection.execute("create database catalog")
                 connection.execute(
                     f"grant connect, create on database catalog to {DEPLOYER if name == 'front' else LOADER}"
