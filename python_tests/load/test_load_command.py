@@ -112,6 +112,29 @@ def test_embedded_refuses_a_schema_of_others(
     assert contents(conn, "public") == before
 
 
+def test_a_trigger_that_names_no_schema_is_an_error_that_says_what_to_do(
+    run: Callable[..., Result], conn: psycopg.Connection, bundle: Path
+) -> None:
+    make_server_tables(conn)
+    conn.execute(
+        """create table changes (at timestamptz);
+        create function note_change() returns trigger language plpgsql as
+            'begin insert into changes values (now()); return new; end';
+        create trigger noted before insert on one_roster_user
+            for each row execute function note_change()"""
+    )
+    before = contents(conn, "public")
+    command = ("load", "oneroster", bundle, "--target", "server", "--yes")
+    refused = run(*command)
+    said = " ".join(refused.output.split())
+    assert refused.exit_code == 1 and "note_change() line 1" in said, said
+    assert "names something without its schema" in said and "alter function ... set search_path" in said
+    assert contents(conn, "public") == before
+    conn.execute("alter function note_change() set search_path = public, pg_temp")
+    assert run(*command).exit_code == 0
+    assert conn.execute("select count(*) > 0 from changes").fetchone() == (True,)
+
+
 def test_server_lists_what_is_missing(
     run: Callable[..., Result], conn: psycopg.Connection, bundle: Path, database: str
 ) -> None:

@@ -199,13 +199,26 @@ class _Job:
         return reading, problems
 
 
+_UNKNOWN_NAMES = (
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedTable,
+)
+
+
 def _refusal(schema: str, error: psycopg.Error) -> Problem:
     """What the database said, for tables with rules of their own that no format knows."""
     said = error.diag.message_primary or str(error)
     details = " ".join(part for part in (error.diag.message_detail, error.diag.context) if part)
-    remedy = (
-        "Ask the owner of the tables for the right to select, insert, update and delete."
-        if isinstance(error, psycopg.errors.InsufficientPrivilege)
-        else details
-    )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        remedy = "Ask the owner of the tables for the right to select, insert, update and delete."
+    elif error.diag.context and isinstance(error, _UNKNOWN_NAMES):
+        # our own statements name every schema, and have no context
+        remedy = (
+            f"{details}. A trigger of the tables names something without its schema. Sessions of timeback "
+            "look for names in pg_catalog only, so that nothing of somebody else's is taken for it. Have the "
+            "function's owner run: alter function ... set search_path = public, pg_temp;"
+        )
+    else:
+        remedy = details
     return Problem(f"schema {schema}", f"the database refuses: {said}.", remedy)
