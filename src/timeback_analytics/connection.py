@@ -1,6 +1,7 @@
 """Connections to the database that a dbt target names."""
 
 import os
+from collections.abc import Mapping
 
 import psycopg
 
@@ -101,12 +102,16 @@ def settle_session(conn: psycopg.Connection) -> None:
 
     Not in the connection string, where PGOPTIONS would be lost and PgBouncer would refuse it.
     """
-    wanted = dict((*SESSION_SETTINGS, *PSYCOPG_SETTINGS))
-    settings = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(wanted))
-    conn.execute(f"select {settings}", [text for setting in wanted.items() for text in setting])
+    apply_settings(conn, dict((*SESSION_SETTINGS, *PSYCOPG_SETTINGS)))
     if not conn.autocommit:
         # a later rollback would take it back
         conn.commit()
+
+
+def apply_settings(conn: psycopg.Connection, settings: Mapping[str, str], *, is_local: bool = False) -> None:
+    """Set these in one statement, for the session or, if is_local, for its transaction."""
+    calls = ", ".join([f"pg_catalog.set_config(%s, %s, {is_local})"] * len(settings))
+    conn.execute(f"select {calls}", [text for setting in settings.items() for text in setting])
 
 
 def _check(target: str) -> None:

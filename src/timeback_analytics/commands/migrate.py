@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import yaml
 from psycopg import sql
 
@@ -75,7 +76,7 @@ def command(
         raise click.UsageError("--dry-run and --plan are for --sql.")
     statements = _read(path) if path else ""
     sources = read_sources(project_root(), target, _variables(variables))
-    with connect(target, autocommit=True) as conn, _no_job(target, schema):
+    with connect(target, autocommit=True) as conn, _no_job(conn, target, schema):
         migration = Migration(conn, sources, internal_schema(schema), statements, lock_seconds)
         if only_plan:
             click.echo(migration.plan(), nl=False)
@@ -106,24 +107,23 @@ def _variables(text: str) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _no_job(target: str, schema: str) -> Iterator[None]:
+def _no_job(conn: psycopg.Connection, target: str, schema: str) -> Iterator[None]:
     """Keep scheduled jobs out meanwhile.
 
     Where no job has run yet, an administrator makes no lock that the role which deploys could not take.
     """
     internal = internal_schema(schema)
-    with connect(target) as conn:
-        is_there, is_own = first_row(
-            conn.execute(
-                """select
-                    to_regclass(%s) is not null,
-                    exists (
-                        select from pg_catalog.pg_namespace
-                        where nspname = %s and pg_get_userbyid(nspowner) = current_user
-                    )""",
-                [sql.Identifier(internal, LOCK_TABLE).as_string(conn), internal],
-            )
+    is_there, is_own = first_row(
+        conn.execute(
+            """select
+                to_regclass(%s) is not null,
+                exists (
+                    select from pg_catalog.pg_namespace
+                    where nspname = %s and pg_get_userbyid(nspowner) = current_user
+                )""",
+            [sql.Identifier(internal, LOCK_TABLE).as_string(conn), internal],
         )
+    )
     if not is_there and not is_own:
         yield
         return

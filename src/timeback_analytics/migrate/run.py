@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import sql
 
-from timeback_analytics.connection import PSYCOPG_SETTINGS, SESSION_SETTINGS
+from timeback_analytics.connection import PSYCOPG_SETTINGS, SESSION_SETTINGS, apply_settings
 from timeback_analytics.errors import TimebackError
 from timeback_analytics.migrate.dependents import (
     Dependent,
@@ -232,9 +232,7 @@ class Migration:
         """Undo what the migration may have set for its transaction, and what was set for it."""
         self.conn.execute("reset role")
         self._wait_shortly()
-        for name, value in _SETTINGS.items():
-            self.conn.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
-        self.conn.execute("select set_config('search_path', '', true)")
+        apply_settings(self.conn, {**_SETTINGS, "search_path": ""}, is_local=True)
 
     def _look(self) -> _State:
         self.conn.execute("select set_config('search_path', '', true)")
@@ -258,10 +256,7 @@ class Migration:
         return named or state.tables.values()
 
     def _run_statements(self) -> None:
-        """The migration, in a block of the server's own, which no COMMIT in it can end.
-
-        It runs under the settings that the role and the database have for any session, and not under ours.
-        """
+        """The migration, under the role's own settings, in a block of the server's that no COMMIT can end."""
         self.conn.execute(
             "select pg_catalog.set_config(name, reset_val, true) from pg_catalog.pg_settings"
             " where lower(name) = any(%s)",
